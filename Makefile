@@ -1,0 +1,65 @@
+# proxyhop.  make deps installs what is missing; see README.
+
+PREFIX	?= /usr/local
+BINDIR	?= $(PREFIX)/bin
+MANDIR	?= $(PREFIX)/share/man
+CFLAGS	?= -O2 -g
+WARN	 = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
+PKGS	 = libssh libbsd-overlay libmd
+PROG	 = proxyhop
+O	 = build
+
+# looked up when used, not before: make deps may have to install pkg-config
+FLAGS	 = -std=c11 -D_GNU_SOURCE -DLIBBSD_OPENBSD_VIS $(WARN) \
+	   $(shell pkg-config --cflags $(PKGS))
+LIBS	 = $(shell pkg-config --libs $(PKGS)) -lresolv
+
+OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/*.c))
+TESTS	 = $(patsubst tests/%.c,$(O)/%,$(wildcard tests/test_*.c))
+
+all: $(PROG)
+
+$(PROG): $(O)/proxyhop.o $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(O)/proxyhop.o $(OBJS) $(LIBS)
+
+$(O)/proxyhop.o: proxyhop.c lib/proxyhop.h
+	@mkdir -p $(O)
+	$(CC) $(CPPFLAGS) $(FLAGS) $(CFLAGS) -c -o $@ proxyhop.c
+
+$(O)/%.o: lib/%.c lib/proxyhop.h
+	@mkdir -p $(O)
+	$(CC) $(CPPFLAGS) $(FLAGS) $(CFLAGS) -c -o $@ $<
+
+$(O)/test_%: tests/test_%.c $(OBJS) lib/proxyhop.h
+	$(CC) $(CPPFLAGS) $(FLAGS) $(shell pkg-config --cflags criterion) \
+	    -Wno-pedantic $(CFLAGS) $(LDFLAGS) -Ilib -o $@ $< $(OBJS) \
+	    $(LIBS) $(shell pkg-config --libs criterion)
+
+# seconds, no network
+test: $(PROG) $(TESTS)
+	@tests/units $(TESTS)
+
+# everything, on real servers
+check:
+	@tests/check
+
+demo: $(PROG)
+	@tests/demo
+
+deps:
+	@tests/deps
+
+install: $(PROG)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(PROG) $(DESTDIR)$(BINDIR)/proxyhop
+	install -m 644 proxyhop.1 $(DESTDIR)$(MANDIR)/man1/proxyhop.1
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/proxyhop $(DESTDIR)$(MANDIR)/man1/proxyhop.1
+
+clean:
+	rm -rf proxyhop build
+
+.PHONY: all test check demo deps install uninstall clean
+# deps first, then what needs them
+.NOTPARALLEL:

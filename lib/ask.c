@@ -1,0 +1,229 @@
+/*
+ * What ssh itself says of a hop: ssh -G, run as ssh runs its own jump hosts
+ * and with our -F, -i and -o, so that no configuration is read by any reader
+ * but ssh's.
+ */
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxyhop.h"
+
+extern char **environ;
+
+static int
+memory_file(const char *name)
+{
+	int fd;
+
+	if ((fd = memfd_create(name, MFD_CLOEXEC)) == -1)
+		err(RETRY, "memfd_create");
+	return fd;
+}
+
+/* Does option hold for hop, which is number n in the chain? */
+static int
+concerns(const struct option *option, const struct hop *hop, int n)
+{
+	const char *errstr;
+
+	return option->hop == NULL || strcmp(option->hop, hop->name) == 0 ||
+	    strcmp(option->hop, hop->spec) == 0 ||
+	    strtonum(option->hop, 1, MAX_HOPS, &errstr) == n;
+}
+
+static void
+add(struct words *argv, const char *flag, const char *value)
+{
+	words_add(argv, xstrdup(flag));
+	if (value != NULL)
+		words_add(argv, xstrdup(value));
+}
+
+/*
+ * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
+ * Match sessiontype would answer for another kind of session.  -J makes ssh
+ * pass over a later hop's own way.
+ */
+static void
+arguments(struct words *argv, const struct conf *conf, struct hop *hop, int n,
+    const char *earlier, const char *next)
+{
+	struct option *option;
+	char port[sizeof("65535")];
+	size_t i;
+
+	add(argv, "ssh", NULL);
+	add(argv, "-G", NULL);
+	add(argv, "-W", next);
+	if (conf->configfile != NULL)
+		add(argv, "-F", conf->configfile);
+	if (hop->typed_user != NULL)
+		add(argv, "-l", hop->typed_user);
+	if (hop->typed_port != 0) {
+		snprintf(port, sizeof(port), "%d", hop->typed_port);
+		add(argv, "-p", port);
+	}
+	if (earlier != NULL)
+		add(argv, "-J", earlier);
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (concerns(option, hop, n)) {
+			add(argv, "-o", option->text);
+			option->used = 1;
+		}
+	for (i = 0; i < conf->identities.n; i++)
+		add(argv, "-i", conf->identities.v[i]);
+	add(argv, "--", hop->name);
+	words_add(argv, NULL);
+}
+
+static pid_t
+spawn(char *argv[], int out, int err)
+{
+	posix_spawn_file_actions_t fa;
+	pid_t pid;
+	int error;
+
+	/* our own stdin and stdout are the tunnel */
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, _PATH_DEVNULL,
+	    O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&fa, err, STDERR_FILENO);
+	error = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	return pid;
+}
+
+/*
+ * Begins to ask ssh about hop, number n of the chain.  earlier is the list of
+ * hops before it, NULL for the first; next is where it will be asked to
+ * forward to, as ssh -W takes it.  ask_finish() must follow.
+ */
+void
+ask_start(struct ask *ask, const struct conf *conf, struct hop *hop, int n,
+    const char *earlier, const char *next)
+{
+	struct words argv = { NULL, 0 };
+
+	ask->hop = hop;
+	ask->out = memory_file("answer");
+	ask->err = memory_file("complaint");
+	arguments(&argv, conf, hop, n, earlier, next);
+	if ((ask->pid = spawn(argv.v, ask->out, ask->err)) == -1)
+		say("%s: cannot run ssh to ask for its settings: %s",
+		    hop->name, strerror(errno));
+	words_free(&argv);
+}
+
+/* Returns all of a memory file as a string, and closes it. */
+static char *
+slurp(int fd)
+{
+	off_t size;
+	ssize_t n;
+	char *s;
+
+	if ((size = lseek(fd, 0, SEEK_END)) == -1)
+		err(RETRY, "lseek");
+	s = xcalloc(1, size + 1);
+	if ((n = pread(fd, s, size, 0)) == -1)
+		err(RETRY, "pread");
+	s[n] = '\0';
+	close(fd);
+	return s;
+}
+
+/* Turns several lines into one, for a message. */
+static char *
+one_line(char *text)
+{
+	char *line, *seen, *all = NULL;
+
+	while ((line = strsep(&text, "\r\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		seen = words_visible(line);
+		words_join(&all, "; ", seen);
+		free(seen);
+	}
+	return all;
+}
+
+/* "key value" a line; keys we do not know are for others. */
+static int
+read_answer(struct hop *hop, char *answer)
+{
+	char *line, *value;
+
+	while ((line = strsep(&answer, "\n")) != NULL) {
+		if ((value = strchr(line, ' ')) == NULL)
+			continue;
+		*value++ = '\0';
+		if (keyword_set(hop, line, value) == -1) {
+			say("%s: ssh -G says %s %s, which makes no sense here",
+			    hop->name, line, value);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Says why there is no answer; LogLevel QUIET leaves ssh without a word. */
+static void
+complain(const struct hop *hop, int status, const char *words)
+{
+	if (words != NULL)
+		say("%s: ssh refuses its configuration: %s", hop->name, words);
+	else
+		say("%s: ssh -G ended with status %d and no word; try: "
+		    "ssh -G -o LogLevel=INFO %s", hop->name,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : status,
+		    hop->name);
+}
+
+/*
+ * Waits for ssh and sets what its answer says in the hop.  Returns 0, or -1
+ * after saying why there is no answer; not so if told to be quiet, since
+ * what is wrong for one hop often is for all.
+ */
+int
+ask_finish(struct ask *ask, int quiet)
+{
+	struct hop *hop = ask->hop;
+	char *answer, *complaint, *words;
+	int status = -1, rc = -1;
+
+	if (ask->pid != -1)
+		while (waitpid(ask->pid, &status, 0) == -1 && errno == EINTR)
+			;
+	answer = slurp(ask->out);
+	complaint = slurp(ask->err);
+	words = one_line(complaint);
+	/* dropbear's client, too, can be called ssh */
+	if (ask->pid != -1 && status == 0 &&
+	    strstr(answer, "\nhostname ") != NULL) {
+		if (words != NULL)
+			say_debug(1, "%s: ssh -G: %s", hop->name, words);
+		rc = read_answer(hop, answer);
+	} else if (ask->pid != -1 && !quiet)
+		complain(hop, status, words);
+	free(words);
+	free(complaint);
+	free(answer);
+	return rc;
+}

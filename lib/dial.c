@@ -1,0 +1,181 @@
+/*
+ * The first hop's socket: all addresses of the name, a new one tried every
+ * 250 ms or as soon as the one before has failed (RFC 8305), the first to
+ * answer wins.
+ */
+
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxyhop.h"
+
+#define STAGGER		250	/* ms between two tries */
+#define MAX_TRIES	8	/* at the same time */
+
+struct tries {
+	struct pollfd	 pfd[MAX_TRIES];
+	nfds_t		 n;
+	int		 error;		/* errno of the last that failed */
+};
+
+static int
+family(const struct hop *hop)
+{
+	if (hop->addressfamily == NULL)
+		return AF_UNSPEC;
+	if (strcmp(hop->addressfamily, "inet") == 0)
+		return AF_INET;
+	return strcmp(hop->addressfamily, "inet6") == 0 ? AF_INET6 : AF_UNSPEC;
+}
+
+/* Returns 0 or what getaddrinfo(3) returns. */
+static int
+resolve(const struct hop *hop, struct addrinfo **res)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	char port[sizeof("65535")];
+
+	hints.ai_family = family(hop);
+	snprintf(port, sizeof(port), "%d", hop->port);
+	return getaddrinfo(hop->hostname, port, &hints, res);
+}
+
+/* Binds fd to BindAddress, if there is one. */
+static int
+bind_address(int fd, const struct hop *hop, int af)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
+	int rc;
+
+	if (hop->bindaddress == NULL)
+		return 0;
+	hints.ai_family = af;
+	hints.ai_flags = AI_PASSIVE;
+	if (getaddrinfo(hop->bindaddress, NULL, &hints, &ai) != 0) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	rc = bind(fd, ai->ai_addr, ai->ai_addrlen);
+	freeaddrinfo(ai);
+	return rc;
+}
+
+/* Begins one connection; a failure at once is noted as any other. */
+static void
+try(struct tries *t, const struct hop *hop, const struct addrinfo *ai)
+{
+	int fd, on = 1;
+
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    ai->ai_protocol);
+	if (fd == -1) {
+		t->error = errno;
+		return;
+	}
+	/* keystrokes must not wait for the acknowledgement of earlier ones */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (bind_address(fd, hop, ai->ai_family) == -1 ||
+	    (connect(fd, ai->ai_addr, ai->ai_addrlen) == -1 &&
+	    errno != EINPROGRESS)) {
+		t->error = errno;
+		close(fd);
+		return;
+	}
+	t->pfd[t->n].fd = fd;
+	t->pfd[t->n].events = POLLOUT;
+	t->pfd[t->n].revents = 0;
+	t->n++;
+}
+
+/* Returns the socket that is connected, or -1; drops those that failed. */
+static int
+harvest(struct tries *t)
+{
+	socklen_t len = sizeof(t->error);
+	nfds_t i;
+	int fd, error;
+
+	for (i = 0; i < t->n; i++) {
+		if (t->pfd[i].revents == 0)
+			continue;
+		fd = t->pfd[i].fd;
+		t->pfd[i--] = t->pfd[--t->n];
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+			error = errno;
+		if (error == 0)
+			return fd;
+		t->error = error;
+		close(fd);
+	}
+	return -1;
+}
+
+/* Starts the next try when it is due; returns the address after it. */
+static const struct addrinfo *
+due(struct tries *t, const struct hop *hop, const struct addrinfo *ai,
+    uint64_t *next)
+{
+	while (ai != NULL && t->n < MAX_TRIES && (t->n == 0 || now() >= *next)) {
+		try(t, hop, ai);
+		ai = ai->ai_next;
+		*next = now() + STAGGER;
+	}
+	return ai;
+}
+
+/* Leaves the socket that won in *fd, or -1 if none did. */
+static int
+race(struct chain *c, const struct hop *hop, const struct addrinfo *ai,
+    struct tries *t, int *fd)
+{
+	uint64_t next = 0;
+	int status = OK;
+
+	*fd = -1;
+	while (status == OK && *fd == -1) {
+		ai = due(t, hop, ai, &next);
+		if (t->n == 0)
+			break;
+		status = chain_wait(c, t->pfd, t->n, ai != NULL ? next : 0);
+		*fd = harvest(t);
+	}
+	while (t->n > 0)
+		close(t->pfd[--t->n].fd);
+	return status;
+}
+
+/*
+ * Connects to l's hop, and gives the socket to *fd, which the caller then
+ * owns.  Returns OK, or another status after saying why not.
+ */
+int
+dial(struct chain *c, struct link *l, int *fd)
+{
+	const struct hop *hop = l->hop;
+	struct tries t = { .n = 0 };
+	struct addrinfo *ai;
+	int rc, status;
+
+	link_stage(l, STAGE_RESOLVE);
+	if ((rc = resolve(hop, &ai)) != 0)
+		return link_fail(c, l, RETRY, "%s: %s; check HostName for %s",
+		    hop->hostname, gai_strerror(rc), hop->name);
+	link_stage(l, STAGE_CONNECT);
+	status = race(c, hop, ai, &t, fd);
+	freeaddrinfo(ai);
+	if (status == OK && *fd == -1)
+		return link_fail(c, l, RETRY, "%s; check that sshd listens "
+		    "on %s port %d", strerror(t.error), hop->hostname,
+		    hop->port);
+	return status;
+}

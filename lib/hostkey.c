@@ -1,0 +1,522 @@
+/*
+ * Is this the host we meant?  Every hop's key is looked up in the files that
+ * ssh names, as sshd(8), SSH_KNOWN_HOSTS FILE FORMAT, describes them.  libssh
+ * parses the lines and matches the names; the files, the markers and the
+ * verdict are ours, since libssh passes over @revoked.
+ */
+
+#include <sys/stat.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sha1.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxyhop.h"
+
+enum marker {
+	PLAIN,
+	REVOKED,
+	AUTHORITY
+};
+
+/* One line that matches the name that was looked for. */
+struct entry {
+	enum marker	 marker;
+	ssh_key		 key;
+	const char	*file;
+	unsigned	 line;
+};
+
+typedef void (*entry_fn)(const struct entry *, void *);
+
+/* Where a line is, and which key it has; all NULL: no such line. */
+struct place {
+	const char	*file;		/* borrowed from the hop */
+	char		*line;		/* file:line */
+	char		*key;		/* type and fingerprint */
+};
+
+/* What the files say of one key: the first line of each kind. */
+struct verdict {
+	ssh_key		 key;		/* the server's */
+	int		 known;
+	struct place	 revoked;
+	struct place	 changed;	/* another key of its type */
+	struct place	 other;		/* a key of another type */
+	struct place	 authority;
+};
+
+/*
+ * The name that ssh looks up: the alias as it is, or the host in lower case,
+ * with the port if it is not 22.
+ */
+static char *
+lookup_name(const struct hop *hop, int with_port)
+{
+	char *name, *p;
+
+	if (hop->hostkeyalias != NULL)
+		return xstrdup(hop->hostkeyalias);
+	if (with_port && hop->port != 22)
+		name = xasprintf("[%s]:%d", hop->hostname, hop->port);
+	else
+		name = xstrdup(hop->hostname);
+	for (p = name; *p != '\0'; p++)
+		*p = tolower((unsigned char)*p);
+	return name;
+}
+
+/* Takes the marker off the line, if it has one; returns what follows. */
+static char *
+take_marker(char *line, enum marker *marker)
+{
+	size_t len;
+
+	*marker = PLAIN;
+	if (*line != '@')
+		return line;
+	len = strcspn(line, " ");
+	if (strncmp(line, "@revoked", len) == 0)
+		*marker = REVOKED;
+	else if (strncmp(line, "@cert-authority", len) == 0)
+		*marker = AUTHORITY;
+	else
+		return NULL;
+	return line + len + strspn(line + len, " ");
+}
+
+/*
+ * Is name one of those that the line leaves out with '!'?  libssh takes each
+ * pattern of the list by itself, so that "!gw,*" would match gw.
+ */
+static int
+left_out(const char *name, const char *line)
+{
+	struct ssh_knownhosts_entry *e;
+	const char *key = line + strcspn(line, " ");
+	char *list, *rest, *pattern, *single;
+	int out = 0, rc;
+
+	list = rest = xstrndup(line, key - line);
+	while (!out && (pattern = strsep(&rest, ",")) != NULL) {
+		if (*pattern != '!')
+			continue;
+		single = xasprintf("%s%s", pattern + 1, key);
+		e = NULL;
+		rc = ssh_known_hosts_parse_line(name, single, &e);
+		if (rc == SSH_OK)
+			ssh_knownhosts_entry_free(e);
+		out = rc == SSH_OK;
+		free(single);
+	}
+	free(list);
+	return out;
+}
+
+static void
+scan_line(char *line, const char *name, struct entry *entry, entry_fn fn,
+    void *arg)
+{
+	struct ssh_knownhosts_entry *e = NULL;
+	char *p;
+	int rc;
+
+	for (p = line; *p != '\0'; p++)	/* libssh splits at blanks alone */
+		if (*p == '\t' || *p == '\n' || *p == '\r')
+			*p = ' ';
+	line += strspn(line, " ");
+	if (*line == '\0' || *line == '#')
+		return;
+	if ((line = take_marker(line, &entry->marker)) == NULL) {
+		say_debug(1, "%s:%u: unknown marker", entry->file, entry->line);
+		return;
+	}
+	rc = ssh_known_hosts_parse_line(name, line, &e);
+	if (rc == SSH_ERROR)
+		say_debug(2, "%s:%u: not understood", entry->file, entry->line);
+	if (rc != SSH_OK)
+		return;
+	entry->key = e->publickey;
+	if (!left_out(name, line))
+		fn(entry, arg);
+	ssh_knownhosts_entry_free(e);
+}
+
+static void
+scan_file(const char *file, const char *name, entry_fn fn, void *arg)
+{
+	struct entry entry = { PLAIN, NULL, file, 0 };
+	FILE *f;
+	char *line = NULL;
+	size_t size = 0;
+
+	if ((f = fopen(file, "re")) == NULL) {
+		say_debug(errno == ENOENT ? 2 : 0, "%s: %s", file,
+		    strerror(errno));
+		return;
+	}
+	while (getline(&line, &size, f) != -1) {
+		entry.line++;
+		scan_line(line, name, &entry, fn, arg);
+	}
+	free(line);
+	fclose(f);
+}
+
+/* Calls fn for each line of the hop's files that is about name. */
+static void
+scan(const struct hop *hop, const char *name, entry_fn fn, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < hop->userknownhostsfile.n; i++)
+		scan_file(hop->userknownhostsfile.v[i], name, fn, arg);
+	for (i = 0; i < hop->globalknownhostsfile.n; i++)
+		scan_file(hop->globalknownhostsfile.v[i], name, fn, arg);
+}
+
+static void
+add_type(const struct entry *entry, void *arg)
+{
+	struct words *types = arg;
+
+	if (entry->marker == PLAIN)
+		words_add(types, xstrdup(ssh_key_type_to_char(
+		    ssh_key_type(entry->key))));
+}
+
+/* Is algorithm one that a key of one of the types can sign with? */
+static int
+has_type(const struct words *types, const char *algorithm)
+{
+	size_t i;
+
+	if (strncmp(algorithm, "rsa-sha2-", 9) == 0)
+		algorithm = "ssh-rsa";
+	for (i = 0; i < types->n; i++)
+		if (strcmp(types->v[i], algorithm) == 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * Returns the hop's HostKeyAlgorithms with those first that known keys can
+ * sign with, and none for certificates; NULL if none are set.  The caller
+ * frees it.
+ */
+char *
+hostkey_algorithms(const struct hop *hop)
+{
+	struct words types = { NULL, 0 };
+	char *all, *rest, *name, *first = NULL, *then = NULL;
+
+	if (hop->hostkeyalgorithms == NULL)
+		return NULL;
+	name = lookup_name(hop, 1);
+	scan(hop, name, add_type, &types);
+	free(name);
+	all = rest = xstrdup(hop->hostkeyalgorithms);
+	while ((name = strsep(&rest, ",")) != NULL) {
+		if (strstr(name, "-cert-v0") != NULL)
+			continue;
+		words_join(has_type(&types, name) ? &first : &then, ",", name);
+	}
+	free(all);
+	words_free(&types);
+	if (first != NULL && then != NULL)
+		words_join(&first, ",", then);
+	else if (first == NULL) {
+		first = then;
+		then = NULL;
+	}
+	free(then);
+	return first;
+}
+
+/* Returns SHA256:..., which the caller frees. */
+static char *
+fingerprint(ssh_key key)
+{
+	unsigned char *hash;
+	char *text, *copy;
+	size_t len;
+
+	if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash,
+	    &len) != 0)
+		return xstrdup("(no fingerprint)");
+	text = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	ssh_clean_pubkey_hash(&hash);
+	copy = xstrdup(text == NULL ? "(no fingerprint)" : text);
+	ssh_string_free_char(text);
+	return copy;
+}
+
+/* Type and fingerprint, as a person compares them. */
+static char *
+describe(ssh_key key)
+{
+	char *print, *text;
+
+	print = fingerprint(key);
+	text = xasprintf("%s key %s", ssh_key_type_to_char(ssh_key_type(key)),
+	    print);
+	free(print);
+	return text;
+}
+
+/* Keeps the first line of a kind. */
+static void
+keep(struct place *place, const struct entry *entry)
+{
+	if (place->file != NULL)
+		return;
+	place->file = entry->file;
+	place->line = xasprintf("%s:%u", entry->file, entry->line);
+	place->key = describe(entry->key);
+}
+
+static void
+place_free(struct place *place)
+{
+	free(place->line);
+	free(place->key);
+}
+
+static void
+judge(const struct entry *entry, void *arg)
+{
+	struct verdict *v = arg;
+	int same = ssh_key_cmp(entry->key, v->key, SSH_KEY_CMP_PUBLIC) == 0;
+
+	if (entry->marker == AUTHORITY)
+		keep(&v->authority, entry);
+	else if (entry->marker == REVOKED) {
+		if (same)
+			keep(&v->revoked, entry);
+	} else if (same)
+		v->known = 1;
+	else if (ssh_key_type(entry->key) == ssh_key_type(v->key))
+		keep(&v->changed, entry);
+	else
+		keep(&v->other, entry);
+}
+
+static void
+verdict_free(struct verdict *v)
+{
+	place_free(&v->revoked);
+	place_free(&v->changed);
+	place_free(&v->other);
+	place_free(&v->authority);
+}
+
+/* ssh's hash of a name: |1|salt|HMAC-SHA1(salt, name), in base64. */
+static char *
+hash_name(const char *name)
+{
+	unsigned char salt[SHA1_DIGEST_LENGTH], pad[SHA1_BLOCK_LENGTH];
+	unsigned char mac[SHA1_DIGEST_LENGTH];
+	char *b64salt, *b64mac, *hashed;
+	SHA1_CTX ctx;
+	size_t i;
+
+	arc4random_buf(salt, sizeof(salt));
+	memset(pad, 0x36, sizeof(pad));		/* RFC 2104 */
+	for (i = 0; i < sizeof(salt); i++)
+		pad[i] ^= salt[i];
+	SHA1Init(&ctx);
+	SHA1Update(&ctx, pad, sizeof(pad));
+	SHA1Update(&ctx, (const uint8_t *)name, strlen(name));
+	SHA1Final(mac, &ctx);
+	for (i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	SHA1Init(&ctx);
+	SHA1Update(&ctx, pad, sizeof(pad));
+	SHA1Update(&ctx, mac, sizeof(mac));
+	SHA1Final(mac, &ctx);
+	b64salt = words_base64(salt, sizeof(salt));
+	b64mac = words_base64(mac, sizeof(mac));
+	hashed = xasprintf("|1|%s|%s", b64salt, b64mac);
+	free(b64salt);
+	free(b64mac);
+	return hashed;
+}
+
+/* The line for the key, on a line of its own even if the last had no end. */
+static char *
+new_line(int fd, const struct hop *hop, ssh_key key)
+{
+	char *name, *hashed, *b64 = NULL, *line;
+	char last = '\n';
+	off_t size;
+
+	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
+		return NULL;
+	name = lookup_name(hop, 1);
+	if (hop->hashknownhosts == 1) {
+		hashed = hash_name(name);
+		free(name);
+		name = hashed;
+	}
+	if ((size = lseek(fd, 0, SEEK_END)) > 0)
+		(void)pread(fd, &last, 1, size - 1);
+	line = xasprintf("%s%s %s %s\n", last == '\n' ? "" : "\n", name,
+	    ssh_key_type_to_char(ssh_key_type(key)), b64);
+	free(name);
+	ssh_string_free_char(b64);
+	return line;
+}
+
+/* Adds the key to the first user file: whole, in one write, or not at all. */
+static int
+add(const struct hop *hop, ssh_key key)
+{
+	const char *file;
+	char *line, *dir;
+	ssize_t n = -1;
+	int fd;
+
+	if (hop->userknownhostsfile.n == 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	file = hop->userknownhostsfile.v[0];
+	dir = xstrdup(file);
+	(void)mkdir(dirname(dir), 0700);	/* ~/.ssh, the first time */
+	free(dir);
+	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	if ((line = new_line(fd, hop, key)) != NULL)
+		n = write(fd, line, strlen(line));
+	if (n != -1 && (size_t)n != strlen(line)) {
+		errno = ENOSPC;
+		n = -1;
+	}
+	free(line);
+	close(fd);
+	return n == -1 ? -1 : 0;
+}
+
+static int
+accept_new(struct chain *c, struct link *l, ssh_key key)
+{
+	char *text;
+
+	text = describe(key);
+	if (add(l->hop, key) == -1)
+		say("%s (hop %d of %d): cannot add its %s to %s: %s",
+		    l->hop->name, l->number, c->plan->nhops, text,
+		    l->hop->userknownhostsfile.n == 0 ? "a known_hosts file" :
+		    l->hop->userknownhostsfile.v[0], strerror(errno));
+	else
+		say_debug(1, "%s (hop %d): added its %s to %s", l->hop->name,
+		    l->number, text, l->hop->userknownhostsfile.v[0]);
+	free(text);
+	return OK;
+}
+
+static int
+changed(struct chain *c, struct link *l, const struct verdict *v)
+{
+	char *text, *name;
+
+	text = describe(v->key);
+	name = lookup_name(l->hop, 1);
+	(void)link_fail(c, l, GIVEUP, "the host key has changed: %s offers "
+	    "%s, but %s has %s; somebody may be listening in; if it is right, "
+	    "remove the old one: ssh-keygen -R '%s' -f %s", l->hop->name,
+	    text, v->changed.line, v->changed.key, name, v->changed.file);
+	free(name);
+	free(text);
+	return GIVEUP;
+}
+
+/* No line has this key: the mode decides, and what else is known. */
+static int
+unknown(struct chain *c, struct link *l, const struct verdict *v)
+{
+	const char *mode = l->hop->stricthostkeychecking;
+	char *text, *name;
+
+	if (v->other.file == NULL && mode != NULL &&
+	    (strcmp(mode, "accept-new") == 0 || strcmp(mode, "no") == 0 ||
+	    strcmp(mode, "off") == 0 || strcmp(mode, "false") == 0))
+		return accept_new(c, l, v->key);
+	text = describe(v->key);
+	name = lookup_name(l->hop, 1);
+	if (v->other.file != NULL)
+		(void)link_fail(c, l, GIVEUP, "%s is not known for %s, but %s "
+		    "has %s; compare them, and accept it with: ssh %s", text,
+		    name, v->other.line, v->other.key, l->hop->name);
+	else if (v->authority.file != NULL)
+		(void)link_fail(c, l, GIVEUP, "%s is not known for %s, and "
+		    "libssh cannot honour the @cert-authority of %s; add the "
+		    "plain key with: ssh %s", text, name, v->authority.line,
+		    l->hop->name);
+	else
+		(void)link_fail(c, l, GIVEUP, "%s is not known for %s; "
+		    "compare it, and accept it with: ssh %s", text, name,
+		    l->hop->name);
+	free(name);
+	free(text);
+	return GIVEUP;
+}
+
+/* As ssh: a line for the name without port is good enough to accept. */
+static void
+look_up(const struct hop *hop, struct verdict *v)
+{
+	struct verdict plain = { .key = v->key };
+	char *name;
+
+	name = lookup_name(hop, 1);
+	scan(hop, name, judge, v);
+	free(name);
+	if (v->known || v->changed.file != NULL || hop->port == 22 ||
+	    hop->hostkeyalias != NULL)
+		return;
+	name = lookup_name(hop, 0);
+	scan(hop, name, judge, &plain);
+	free(name);
+	v->known = plain.known;
+	if (v->revoked.file == NULL) {
+		v->revoked = plain.revoked;
+		memset(&plain.revoked, 0, sizeof(plain.revoked));
+	}
+	verdict_free(&plain);
+}
+
+/*
+ * Decides whether the key that l's server has proved to own is its own.
+ * Nothing is sent to the server before that.  Returns OK, or GIVEUP after
+ * saying why.
+ */
+int
+hostkey_check(struct chain *c, struct link *l)
+{
+	struct verdict v = { .known = 0 };
+	int status = OK;
+
+	link_stage(l, STAGE_HOSTKEY);
+	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
+		return link_fail(c, l, GIVEUP, "it has shown no host key");
+	look_up(l->hop, &v);
+	if (v.revoked.file != NULL)
+		status = link_fail(c, l, GIVEUP, "the host key is revoked: "
+		    "%s is @revoked in %s; ask who runs %s", v.revoked.key,
+		    v.revoked.line, l->hop->name);
+	else if (v.changed.file != NULL && !v.known)
+		status = changed(c, l, &v);
+	else if (!v.known)
+		status = unknown(c, l, &v);
+	verdict_free(&v);
+	ssh_key_free(v.key);
+	return status;
+}

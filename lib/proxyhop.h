@@ -1,0 +1,284 @@
+/*
+ * proxyhop: everything that more than one file needs, in the order data flows:
+ * the command line -> hops (the plan) -> links (alive) -> relays -> status.
+ */
+
+#ifndef PROXYHOP_H
+#define PROXYHOP_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+
+#define PROXYHOP_VERSION	"0.1"
+#define MAX_HOPS		16
+#define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
+#define MARK			"PROXYHOP"	/* set for what we start */
+
+/* Exit status, and what every step of the chain returns. */
+enum status {
+	OK = 0,			/* carried and closed */
+	GIVEUP = 1,		/* no use trying again as it is */
+	RETRY = 2		/* may work later */
+};
+
+/* What a hop passes through; messages, time-outs and -v speak of these. */
+enum stage {
+	STAGE_RESOLVE,
+	STAGE_CONNECT,
+	STAGE_BANNER,
+	STAGE_KEX,
+	STAGE_HOSTKEY,
+	STAGE_AUTH,
+	STAGE_FORWARD,
+	STAGE_CARRY
+};
+
+/* A list of strings; it owns them.  All zero is the empty list. */
+struct words {
+	char	**v;
+	size_t	  n;
+};
+
+/* One -o: Keyword=value, for every hop or for one. */
+struct option {
+	TAILQ_ENTRY(option)	 entry;
+	char			*hop;	/* name as typed or number; NULL: all */
+	char			*text;	/* Keyword=value, as ssh -o takes it */
+	char			*typed;	/* the whole word, for complaints */
+	int			 used;
+};
+TAILQ_HEAD(options, option);
+
+/* The command line, and nothing else; read-only once options() is through. */
+struct conf {
+	char		*configfile;	/* -F; NULL: ssh's own files */
+	struct words	 identities;	/* -i */
+	struct options	 options;	/* -o, -4, -6 */
+	char		*jump;		/* -J; NULL: not given */
+	char		*logfile;	/* -E; NULL: stderr */
+	int		 verbose;	/* -v, counted */
+	int		 quiet;		/* -q */
+	char		*host;		/* the target, as the client gave it */
+	int		 port;
+};
+
+/* A gateway as asked for: plain data, first value wins, NULL or -1: not set. */
+struct hop {
+	TAILQ_ENTRY(hop)	 entry;
+	char			*spec;		/* as typed in -J */
+	char			*name;		/* its host part: what we call it */
+	char			*typed_user;	/* written in spec, or NULL */
+	int			 typed_port;	/* written in spec, or 0 */
+
+	/* from here on as ssh_config(5) names them */
+	char			*hostname;
+	char			*user;
+	int			 port;
+	char			*addressfamily;
+	char			*bindaddress;
+	int			 connecttimeout;	/* seconds */
+	struct words		 identityfile;
+	char			*identityagent;
+	int			 identitiesonly;
+	char			*preferredauthentications;
+	char			*pubkeyauthentication;
+	struct words		 userknownhostsfile;
+	struct words		 globalknownhostsfile;
+	char			*hostkeyalias;
+	char			*stricthostkeychecking;
+	int			 hashknownhosts;
+	char			*ciphers;
+	char			*macs;
+	char			*kexalgorithms;
+	char			*hostkeyalgorithms;
+	char			*pubkeyacceptedalgorithms;
+	char			*rekeylimit;
+	char			*proxyjump;
+	char			*proxycommand;
+};
+TAILQ_HEAD(hops, hop);
+
+/* The way to the target: what the command line and ssh say together. */
+struct plan {
+	struct hops	 hops;		/* nearest first */
+	int		 nhops;
+	const char	*host;		/* the target; conf's */
+	int		 port;
+};
+
+/* Bytes between two descriptors: data[off] .. data[off + len - 1]. */
+struct buf {
+	char	*data;
+	size_t	 off, len;
+};
+
+/* One direction of a relay. */
+enum way {
+	WAY_OPEN,		/* bytes flow */
+	WAY_DRAINING,		/* the source has ended, some bytes are left */
+	WAY_SHUT		/* the end has been passed on */
+};
+
+/* One channel joined to two descriptors: rfd -> channel -> wfd. */
+struct relay {
+	ssh_session				 session;	/* borrowed */
+	ssh_channel				 channel;	/* session's */
+	struct ssh_channel_callbacks_struct	 callbacks;
+	int					 rfd, wfd;	/* borrowed */
+	enum way				 up, down;
+	struct buf				 upbuf, downbuf;
+	size_t					 held;	/* bytes libssh keeps */
+	size_t					 taken;	/* since last grant */
+	int					 blocked; /* wfd takes no more */
+	int					 gone;	/* wfd has no reader */
+	int					 moved;	/* wrote to wfd */
+};
+
+/* A hop we are connected to, or about to be. */
+struct link {
+	const struct hop	*hop;		/* borrowed from the plan */
+	int			 number;	/* 1 .. nhops */
+	ssh_session		 session;
+	ssh_event		 event;		/* this session's alone */
+	struct ssh_callbacks_struct callbacks;
+	enum stage		 stage;
+	uint64_t		 since;		/* ms; when stage began */
+	int			 up;		/* set up, belongs to the chain */
+	int			 dead;
+	int			 heard;		/* its descriptor had news */
+	int			 agentfd;	/* libssh's, see agent.c */
+	int			 joint;		/* relay's end of the joint to
+						 * the next session, or -1 */
+	struct relay		 relay;
+};
+
+/* All links, and the one place that waits. */
+struct chain {
+	const struct plan	*plan;
+	struct link		 links[MAX_HOPS];
+	int			 n;		/* links in use */
+	uint64_t		 deadline;	/* ms; 0: none */
+};
+
+/* words.c: lists of strings, and words that are fit to be shown */
+char	*xasprintf(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	*xcalloc(size_t, size_t);
+char	*xstrdup(const char *);
+char	*xstrndup(const char *, size_t);
+void	 words_add(struct words *, char *);
+void	 words_free(struct words *);
+void	 words_join(char **, const char *, const char *);
+char	*words_visible(const char *);
+char	*words_base64(const void *, size_t);
+
+/* say.c: messages */
+void	 say_open(const struct conf *);
+int	 say_level(void);
+void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 say_debug(int, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+const char *say_stage(enum stage);
+uint64_t now(void);
+
+/* hop.c: one gateway as text and as data */
+struct hop *hop_parse(const char *, const char **);
+int	 hop_list(struct hops *, const char *);
+int	 hop_target(const char *, const char *, int *, const char **);
+void	 hop_free(struct hop *);
+void	 hops_free(struct hops *);
+
+/* keyword.c: the settings of a hop, one table */
+int	 keyword_set(struct hop *, const char *, const char *);
+void	 keyword_free(struct hop *);
+
+/* expand.c: what ssh -G leaves to be expanded */
+char	*expand_file(const struct hop *, const char *, const char **);
+const char *expand_home(void);
+
+/* ask.c: what ssh itself says of a hop */
+struct ask {
+	struct hop	*hop;		/* borrowed; gets the answer */
+	pid_t		 pid;		/* -1: not running */
+	int		 out, err;	/* what ssh wrote: memory files */
+};
+
+void	 ask_start(struct ask *, const struct conf *, struct hop *, int,
+	    const char *, const char *);
+int	 ask_finish(struct ask *, int);
+
+/* plan.c: command line and ssh's answers to a list of hops */
+int	 plan_make(struct plan *, struct conf *);
+void	 plan_free(struct plan *);
+
+/* chain.c: the links, and the one poll() */
+int	 chain_open(struct chain *, const struct plan *, int, int);
+int	 chain_carry(struct chain *);
+void	 chain_close(struct chain *);
+int	 chain_turn(struct chain *);
+int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
+
+/* link.c: one session, from a connected descriptor to an open channel */
+void	 link_stage(struct link *, enum stage);
+int	 link_fail(struct chain *, struct link *, enum status,
+	    const char *, ...) __attribute__((format(printf, 4, 5)));
+int	 link_timeout(struct chain *, struct link *);
+int	 link_connect(struct chain *, struct link *, int);
+int	 link_forward(struct chain *, struct link *, const char *, int, int,
+	    int);
+void	 link_drive(struct link *);
+int	 link_gone(const struct link *);
+char	*link_words(const struct link *);
+int	 link_lost(struct chain *, struct link *);
+void	 link_close(struct link *);
+
+/* dial.c: the first hop's socket */
+int	 dial(struct chain *, struct link *, int *);
+
+/* joint.c: how one session's channel becomes the next one's connection */
+void	 joint_open(int *, int *);
+void	 joint_unblock(int);
+
+/* hostkey.c: is this the host we meant */
+char	*hostkey_algorithms(const struct hop *);
+int	 hostkey_check(struct chain *, struct link *);
+
+/* auth.c: who we are there */
+int	 auth(struct chain *, struct link *);
+
+/* agent.c: keys that only the agent holds */
+struct agent_key {
+	ssh_key		 key;		/* public */
+	char		*blob;		/* as the agent names it */
+	size_t		 len;
+	char		*comment;
+};
+
+struct agent {
+	int			 fd;	/* -1: no agent */
+	const char		*path;
+	struct agent_key	*keys;
+	size_t			 n;
+};
+
+int	 agent_open(struct chain *, const struct hop *, struct agent *);
+int	 agent_login(struct chain *, struct link *, struct agent *,
+	    const struct agent_key *, int *);
+void	 agent_close(struct agent *);
+
+/* relay.c: one channel, two descriptors */
+void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
+void	 relay_start(struct relay *);
+void	 relay_poll(const struct relay *, struct pollfd *);
+void	 relay_step(struct relay *, const struct pollfd *);
+int	 relay_done(const struct relay *);
+int	 relay_overrun(const struct relay *);
+void	 relay_free(struct relay *);
+
+#endif

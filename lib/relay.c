@@ -1,0 +1,268 @@
+/*
+ * A relay joins one channel to two descriptors, rfd -> channel -> wfd.  Each
+ * direction is a small machine of its own: open, draining, shut.
+ *
+ * Why it cannot deadlock: the session's own descriptor is always read,
+ * whatever rfd and wfd do, so that window adjusts, rekeying and EOF always get
+ * through; the two directions share no buffer; a full writer stops its own
+ * reader and nothing else.
+ *
+ * Bytes for a wfd that takes no more stay in libssh, at most one window of
+ * them.  They are then taken all at once: a small read would make libssh
+ * grant more while it still holds much, without bound.
+ */
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxyhop.h"
+
+#define WINDOW		(4 * 1024 * 1024)	/* twice OpenSSH's own */
+#define GRANT		(512 * 1024)		/* taken before it is renewed */
+#define CHUNK		(32 * 1024)		/* OpenSSH's largest packet */
+
+/* Writes to wfd; returns how much it took, and notes if it takes no more. */
+static size_t
+put(struct relay *r, const char *data, size_t len)
+{
+	ssize_t n;
+
+	if (r->gone)
+		return len;
+	while ((n = write(r->wfd, data, len)) == -1 && errno == EINTR)
+		;
+	if (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
+		r->gone = 1;
+		return len;
+	}
+	if (n == -1)
+		n = 0;
+	r->blocked = (size_t)n < len;
+	r->moved |= n > 0;
+	r->taken += n;
+	return n;
+}
+
+/* libssh has bytes from the channel; what we do not take it keeps. */
+static int
+on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
+    int is_stderr, void *arg)
+{
+	struct relay *r = arg;
+	size_t n = 0;
+
+	(void)session;
+	(void)channel;
+	if (is_stderr)		/* direct-tcpip has none: RFC 4254, 7.2 */
+		return len;
+	if (!r->blocked && r->downbuf.len == 0)
+		n = put(r, data, len);
+	r->held = len - n;
+	return n;
+}
+
+static void
+on_end(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct relay *r = arg;
+
+	(void)session;
+	(void)channel;
+	if (r->down == WAY_OPEN)
+		r->down = WAY_DRAINING;
+}
+
+/*
+ * Prepares r to join channel to rfd and wfd, before the channel is opened:
+ * bytes that come with the confirmation find their callback.  Borrows all
+ * four; the descriptors do not block, or are a terminal.
+ */
+void
+relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
+    int wfd)
+{
+	r->session = session;
+	r->channel = channel;
+	r->rfd = rfd;
+	r->wfd = wfd;
+	r->up = WAY_SHUT;	/* nothing is read before it is open */
+	r->down = WAY_OPEN;
+	r->upbuf.data = xcalloc(1, CHUNK);
+	r->downbuf.data = xcalloc(1, WINDOW);
+	r->callbacks.userdata = r;
+	r->callbacks.channel_data_function = on_data;
+	r->callbacks.channel_eof_function = on_end;
+	r->callbacks.channel_close_function = on_end;
+	ssh_callbacks_init(&r->callbacks);
+	ssh_set_channel_callbacks(channel, &r->callbacks);
+}
+
+/* Writes what is left over from the last read of the channel. */
+static void
+push(struct relay *r)
+{
+	struct buf *b = &r->downbuf;
+	size_t n;
+
+	n = put(r, b->data + b->off, b->len);
+	b->off += n;
+	b->len -= n;
+}
+
+/*
+ * Reads the channel for all that libssh holds.  Asking for a whole window is
+ * also what makes libssh grant one; on_data is called for what comes in
+ * meanwhile, so that the read itself mostly returns nothing.
+ */
+static void
+pull(struct relay *r, size_t want)
+{
+	int n;
+
+	n = ssh_channel_read_timeout(r->channel, r->downbuf.data, want, 0, 0);
+	r->held = 0;
+	if (n <= 0)
+		return;
+	r->downbuf.off = 0;
+	r->downbuf.len = n;
+	push(r);
+}
+
+static int
+flushed(const struct relay *r)
+{
+	return r->held == 0 && r->downbuf.len == 0;
+}
+
+static void
+step_down(struct relay *r)
+{
+	if (r->down == WAY_SHUT)
+		return;
+	if (r->downbuf.len > 0)
+		push(r);
+	if (r->held > 0 && r->downbuf.len == 0 && r->held <= WINDOW)
+		pull(r, r->held);
+	if (r->down == WAY_OPEN && r->taken >= GRANT && flushed(r)) {
+		r->taken = 0;
+		pull(r, WINDOW);
+	}
+	if (r->down == WAY_DRAINING && flushed(r)) {
+		r->down = WAY_SHUT;
+		(void)shutdown(r->wfd, SHUT_WR);	/* if it is a socket */
+	}
+}
+
+/* How much may be read from rfd now. */
+static size_t
+room(const struct relay *r)
+{
+	size_t window;
+
+	if (r->up != WAY_OPEN || r->upbuf.len > 0 ||
+	    (ssh_get_status(r->session) & SSH_WRITE_PENDING))
+		return 0;
+	window = ssh_channel_window_size(r->channel);
+	return window < CHUNK ? window : CHUNK;
+}
+
+static void
+fill(struct relay *r, size_t len)
+{
+	ssize_t n;
+
+	if ((n = read(r->rfd, r->upbuf.data, len)) == -1 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0) {		/* a reader that failed has ended, too */
+		r->up = WAY_DRAINING;
+		return;
+	}
+	r->upbuf.off = 0;
+	r->upbuf.len = n;
+}
+
+static void
+step_up(struct relay *r, int readable)
+{
+	struct buf *b = &r->upbuf;
+	size_t len;
+	int n;
+
+	if (readable && (len = room(r)) > 0)
+		fill(r, len);
+	if (b->len > 0) {
+		/* takes nothing while it rekeys: we come again */
+		n = ssh_channel_write(r->channel, b->data + b->off, b->len);
+		if (n > 0) {
+			b->off += n;
+			b->len -= n;
+		}
+	}
+	if (r->up == WAY_DRAINING && b->len == 0) {
+		r->up = WAY_SHUT;
+		(void)ssh_channel_send_eof(r->channel);
+	}
+}
+
+/* The channel is open: grants the first window, and reading rfd begins. */
+void
+relay_start(struct relay *r)
+{
+	r->up = WAY_OPEN;
+	if (r->down == WAY_OPEN && flushed(r))
+		pull(r, WINDOW);
+}
+
+/*
+ * Fills two pollfds with what r waits for: rfd when the channel can take
+ * bytes, wfd when there are some for it, or for news that nobody reads it.
+ */
+void
+relay_poll(const struct relay *r, struct pollfd *pfd)
+{
+	pfd[0].fd = r->channel != NULL && room(r) > 0 ? r->rfd : -1;
+	pfd[0].events = POLLIN;
+	pfd[1].fd = r->channel != NULL && r->down != WAY_SHUT ? r->wfd : -1;
+	pfd[1].events = r->blocked ? POLLOUT : 0;
+}
+
+/* Moves what can be moved, given what poll(2) said of relay_poll()'s fds. */
+void
+relay_step(struct relay *r, const struct pollfd *pfd)
+{
+	if (r->channel == NULL)
+		return;
+	if (pfd[1].revents & (POLLERR | POLLNVAL))
+		r->gone = 1;
+	if (pfd[1].revents & POLLOUT)
+		r->blocked = 0;
+	if (!r->blocked)
+		step_down(r);
+	step_up(r, pfd[0].revents != 0);
+}
+
+/* Has the far end closed and all of it been written, or has wfd no reader? */
+int
+relay_done(const struct relay *r)
+{
+	return r->gone || r->down == WAY_SHUT;
+}
+
+/* Has the far end sent more than it was granted? */
+int
+relay_overrun(const struct relay *r)
+{
+	return r->held > WINDOW;
+}
+
+/* Frees the buffers; the channel goes with its session. */
+void
+relay_free(struct relay *r)
+{
+	free(r->upbuf.data);
+	free(r->downbuf.data);
+}

@@ -1,0 +1,129 @@
+/*
+ * Messages.  They go to -E's file or to stderr; where nobody would see stderr
+ * (ssh with ControlPersist points it at /dev/null) to the terminal, if there
+ * is one.  Writing never blocks: a message is dropped rather than the carrying
+ * held up.
+ */
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <err.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxyhop.h"
+
+#define QUIET	-1
+
+static int	level;			/* QUIET, 0, or how often -v */
+static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
+
+static const char *const stages[] = {
+	"resolve", "connect", "banner", "kex", "hostkey", "auth", "forward",
+	"carry"
+};
+
+static int
+unseen(int fd)
+{
+	struct stat st, null;
+
+	if (fstat(fd, &st) == -1)
+		return 1;
+	return stat(_PATH_DEVNULL, &null) == 0 && S_ISCHR(st.st_mode) &&
+	    st.st_rdev == null.st_rdev;
+}
+
+/*
+ * Chooses where messages go and how many, from -E, -q and -v.  A log file
+ * that cannot be opened ends the program with status 1.
+ */
+void
+say_open(const struct conf *conf)
+{
+	level = conf->quiet ? QUIET : conf->verbose;
+	if (conf->logfile != NULL) {
+		sayfd = open(conf->logfile,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		if (sayfd == -1)
+			err(GIVEUP, "-E %s", conf->logfile);
+	} else if (unseen(STDERR_FILENO))
+		sayfd = open(_PATH_TTY,
+		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Returns how often -v was given, or less than 0 for -q. */
+int
+say_level(void)
+{
+	return level;
+}
+
+/* One write for one line, so that lines of several programs do not mix. */
+static void
+say_line(const char *fmt, va_list ap)
+{
+	struct pollfd pfd = { sayfd, POLLOUT, 0 };
+	char *text, *line;
+
+	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+		return;
+	if (vasprintf(&text, fmt, ap) == -1)
+		return;
+	line = xasprintf("proxyhop: %s\n", text);
+	if (write(sayfd, line, strlen(line)) == -1)
+		sayfd = -1;	/* nobody is left to be told */
+	free(line);
+	free(text);
+}
+
+/* Says one line, unless -q.  The text has no newline and no full stop. */
+void
+say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level == QUIET)
+		return;
+	va_start(ap, fmt);
+	say_line(fmt, ap);
+	va_end(ap);
+}
+
+/* Says one line if -v was given at least n times. */
+void
+say_debug(int n, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level < n)
+		return;
+	va_start(ap, fmt);
+	say_line(fmt, ap);
+	va_end(ap);
+}
+
+/* Returns the word for a stage. */
+const char *
+say_stage(enum stage stage)
+{
+	return stages[stage];
+}
+
+/* Returns milliseconds on a clock that nobody sets. */
+uint64_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}

@@ -1,0 +1,101 @@
+/* The settings of a hop: every row, the first value wins, bad ones refused. */
+
+#include <criterion/criterion.h>
+
+#include "proxyhop.h"
+
+static struct hop *
+hop_new(void)
+{
+	const char *why;
+
+	return hop_parse("gw", &why);
+}
+
+#define STRING_ROW(field) do {						\
+	cr_assert_null(hop->field);					\
+	cr_assert_eq(keyword_set(hop, #field, "one"), 0);		\
+	cr_assert_eq(keyword_set(hop, #field, "two"), 0);		\
+	cr_assert_not_null(hop->field);					\
+	cr_assert_str_eq(hop->field, "one", #field);			\
+} while (0)
+
+Test(keyword, strings) {
+	struct hop *hop = hop_new();
+
+	STRING_ROW(addressfamily);
+	STRING_ROW(bindaddress);
+	STRING_ROW(ciphers);
+	STRING_ROW(hostkeyalgorithms);
+	STRING_ROW(hostkeyalias);
+	STRING_ROW(hostname);
+	STRING_ROW(identityagent);
+	STRING_ROW(kexalgorithms);
+	STRING_ROW(macs);
+	STRING_ROW(preferredauthentications);
+	STRING_ROW(proxycommand);
+	STRING_ROW(proxyjump);
+	STRING_ROW(pubkeyacceptedalgorithms);
+	STRING_ROW(pubkeyauthentication);
+	STRING_ROW(rekeylimit);
+	STRING_ROW(stricthostkeychecking);
+	STRING_ROW(user);
+	hop_free(hop);
+}
+
+Test(keyword, numbers) {
+	struct hop *hop = hop_new();
+
+	cr_assert_eq(keyword_set(hop, "port", "2222"), 0);
+	cr_assert_eq(keyword_set(hop, "Port", "22"), 0);
+	cr_assert_eq(hop->port, 2222);
+	cr_assert_eq(keyword_set(hop, "connecttimeout", "none"), 0);
+	cr_assert_eq(hop->connecttimeout, 0);
+	cr_assert_eq(keyword_set(hop, "identitiesonly", "yes"), 0);
+	cr_assert_eq(hop->identitiesonly, 1);
+	cr_assert_eq(keyword_set(hop, "hashknownhosts", "no"), 0);
+	cr_assert_eq(hop->hashknownhosts, 0);
+	hop_free(hop);
+}
+
+Test(keyword, bad_values) {
+	struct hop *hop = hop_new();
+
+	cr_assert_eq(keyword_set(hop, "port", "ssh"), -1);
+	cr_assert_eq(keyword_set(hop, "connecttimeout", "-1"), -1);
+	cr_assert_eq(keyword_set(hop, "identitiesonly", "maybe"), -1);
+	hop_free(hop);
+}
+
+Test(keyword, lists_keep_their_order) {
+	struct hop *hop = hop_new();
+
+	keyword_set(hop, "identityfile", "~/a b");
+	keyword_set(hop, "identityfile", "none");
+	cr_assert_eq(hop->identityfile.n, 2);
+	cr_assert_str_eq(hop->identityfile.v[0], "~/a b");
+	cr_assert_str_eq(hop->identityfile.v[1], "none");
+	hop_free(hop);
+}
+
+Test(keyword, files_on_one_line) {
+	struct hop *hop = hop_new();
+
+	keyword_set(hop, "userknownhostsfile", "/a/known hosts ~/b /c");
+	cr_assert_eq(hop->userknownhostsfile.n, 3);
+	cr_assert_str_eq(hop->userknownhostsfile.v[0], "/a/known hosts");
+	cr_assert_str_eq(hop->userknownhostsfile.v[1], "~/b");
+	cr_assert_str_eq(hop->userknownhostsfile.v[2], "/c");
+	keyword_set(hop, "userknownhostsfile", "/d");
+	cr_assert_eq(hop->userknownhostsfile.n, 3);
+	keyword_set(hop, "globalknownhostsfile", "/dev/null");
+	cr_assert_eq(hop->globalknownhostsfile.n, 1);
+	hop_free(hop);
+}
+
+Test(keyword, unknown_ones_are_for_others) {
+	struct hop *hop = hop_new();
+
+	cr_assert_eq(keyword_set(hop, "visualhostkey", "yes"), 0);
+	hop_free(hop);
+}
