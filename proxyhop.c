@@ -182,8 +182,9 @@ static void
 settle_in(void)
 {
 	struct rlimit none = { 0, 0 };
+	const char *mark = getenv(MARK);
 
-	if (getenv(MARK) != NULL) {
+	if (mark != NULL && strcmp(mark, "1") == 0) {
 		say("started by itself: ssh_config sends a gateway through "
 		    "proxyhop, too; exclude it there: Host * !gateway");
 		exit(GIVEUP);

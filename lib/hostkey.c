@@ -364,8 +364,9 @@ new_line(int fd, const struct hop *hop, ssh_key key)
 		free(name);
 		name = hashed;
 	}
-	if ((size = lseek(fd, 0, SEEK_END)) > 0)
-		(void)pread(fd, &last, 1, size - 1);
+	if ((size = lseek(fd, 0, SEEK_END)) > 0 &&
+	    pread(fd, &last, 1, size - 1) != 1)
+		last = '\0';	/* an empty line does no harm */
 	line = xasprintf("%s%s %s %s\n", last == '\n' ? "" : "\n", name,
 	    ssh_key_type_to_char(ssh_key_type(key)), b64);
 	free(name);

@@ -236,7 +236,8 @@ relay_step(struct relay *r, const struct pollfd *pfd)
 {
 	if (r->channel == NULL)
 		return;
-	if (pfd[1].revents & (POLLERR | POLLNVAL))
+	/* a pipe says POLLERR, a socket POLLHUP */
+	if (pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 		r->gone = 1;
 	if (pfd[1].revents & POLLOUT)
 		r->blocked = 0;

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Goal: a wrong argument gives one line that repeats it and status 1, before
+# any connection is tried.
+
+. "$(dirname "$0")/harness.sh"
+
+start_peer gate close
+start_peer gate2 close
+cat >"$CONF" <<END
+Host gw1
+	Port ${PORT[gate]}
+Host gw2
+	Port ${PORT[gate2]}
+Host gw1 gw2
+	HostName 127.0.0.1
+	UserKnownHostsFile $T/known_hosts
+	GlobalKnownHostsFile /dev/null
+	BatchMode yes
+	ConnectTimeout 1
+END
+
+# bad SENTENCE WORD ARGUMENTS...: one line that holds the word.
+bad()
+{
+	local sentence=$1 word=$2
+
+	shift 2
+	refused "$sentence" 1 '^proxyhop: ' hop "$@" &&
+	    { grep -qF -e "$word" "$T/refused.err" ||
+	    fail "$sentence: '$word' is repeated" "$T/refused.err"; }
+}
+
+# bad_hop SENTENCE HOPS
+bad_hop()
+{
+	bad "$1" "$2" -J "$2" host.invalid 22
+}
+
+# wrong SENTENCE ARGUMENTS...: usage is shown.
+wrong()
+{
+	local sentence=$1 status=0
+
+	shift
+	bare "$@" </dev/null >"$T/out" 2>"$T/err" || status=$?
+	if [ "$status" -eq 1 ] && [ ! -s "$T/out" ] &&
+	    grep -Eq '^usage: proxyhop ' "$T/err"; then
+		ok "$sentence"
+	else
+		fail "$sentence (status $status)" "$T/out" "$T/err"
+	fi
+}
+
+# Names and ports of gateways.
+hops()
+{
+	local port word
+
+	for port in 0 65536 22x x -1 +22 0x16 99999999999 ' 22' ''; do
+		bad_hop "gateway port '$port'" "gw1:$port"
+	done
+	bad_hop "no gateway at all" ""
+	bad_hop "empty gateway first" ",gw1"
+	bad_hop "empty gateway last" "gw1,"
+	bad_hop "empty gateway between" "gw1,,gw2"
+	bad_hop "second gateway wrong" "gw1,gw2:0"
+	for word in user@ @gw1 :22 '[::1' '[::1]x' '[::1]:' '[::1]:0' '[]' \
+	    '[]:22' 'gw1:22:33' -gw1 user@-gw1 -user@gw1 'g w1' \
+	    ssh:// ssh://gw1/path ssh://gw1:0 ssh://@gw1 'ssh://[::1' \
+	    http://gw1 'gw1;id' 'gw1`id`' 'gw1$(id)' 'gw1|id' "gw1'" 'gw1"'; do
+		bad_hop "gateway '$word'" "$word"
+	done
+	bad "17 gateways" 16 \
+	    -J "$(printf 'gw1:%d,' {101..116})gw1:117" host.invalid 22
+}
+
+# The target's two words.
+target()
+{
+	local port word
+
+	for port in 0 65536 22x x -1 +22 0x16 99999999999 ' 22' '22 ' ''; do
+		bad "target port '$port'" "$port" \
+		    -J gw1 -- host.invalid "$port"
+	done
+	for word in '' -host -oProxyCommand=x 'ho st' ' host' 'host '; do
+		bad "target '$word'" "$word" -J gw1 -- "$word" 22
+	done
+	for word in $'ho\ast' $'ho\bst' $'ho\tst' $'ho\nst' $'ho\rst' \
+	    $'ho\001st' $'ho\033[1mst' \
+	    $'ho\177st'; do
+		bad "target $(printf %q "$word")" ho -J gw1 -- "$word" 22
+		check "target $(printf %q "$word") is not shown raw" \
+		    bash -c "! grep -q '[^[:print:]]' '$T/refused.err'"
+	done
+}
+
+# -o, -F, -i, -E.
+options()
+{
+	local word
+
+	for word in User =x gw9:User=x 4:User=x 0:User=x 3:User=x gw1:User ''
+	do
+		bad "-o '$word'" "$word" -J gw1,gw2 -o "$word" host.invalid 22
+	done
+	# These are ssh's to judge, in its words.
+	for word in NoSuchKeyword=1 gw1:NoSuchKeyword=1 2:Port=x; do
+		refused "-o '$word'" 1 \
+		    '^proxyhop: .*([Bb]ad|[Uu]nsupported|not a)' \
+		    hop -J gw1,gw2 -o "$word" host.invalid 22
+	done
+	refused "-F a file that is not there" 1 "^proxyhop: .*$T/absent" \
+	    bare -F "$T/absent" -J gw1 host.invalid 22
+	bad "-i a file that is not there" "$T/absent" \
+	    -J gw1 -i "$T/absent" host.invalid 22
+	bad "-E where no file can be" "$T/absent/log" \
+	    -J gw1 -E "$T/absent/log" host.invalid 22
+}
+
+# Usage.
+usage()
+{
+	wrong "no argument"
+	wrong "no host" -F "$CONF" -J gw1
+	wrong "no port" -F "$CONF" -J gw1 host.invalid
+	wrong "a word too many" -F "$CONF" -J gw1 host.invalid 22 more
+	wrong "unknown option" -Z -F "$CONF" -J gw1 host.invalid 22
+	wrong "unknown long option" --help -F "$CONF" -J gw1 host.invalid 22
+	wrong "-J without its word" -F "$CONF" host.invalid 22 -J
+	wrong "-J as the last word" -J
+	bare -V </dev/null >"$T/out" 2>&1
+	equal "-V: status" "$?" 0
+	equal "-V: one line" "$(wc -l <"$T/out")" 1
+	check "-V: a version" grep -Eq '^proxyhop[ -][0-9]' "$T/out"
+}
+
+hops
+target
+options
+usage
+equal "no connection was tried" \
+    "$(cat "$T/gate.log" "$T/gate2.log" | grep -c '^accepted')" 0
+# The twin: with right arguments one is tried, and seen.
+hop -J gw1 host.invalid 22 </dev/null >"$T/out" 2>"$T/err"
+check "with right arguments one is tried" grep -q '^accepted' "$T/gate.log"
