@@ -39,6 +39,28 @@ $(O)/test_%: tests/test_%.c $(OBJS) lib/proxyhop.h
 test: $(PROG) $(TESTS)
 	@tests/units $(TESTS)
 
+FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask
+
+# a minute for each, from its seeds on; what crashes is left in build/
+fuzz:
+	@mkdir -p build/fuzz
+	@for f in $(FUZZERS); do \
+	    clang $(FLAGS) -g -O1 -fsanitize=fuzzer,address,undefined -Ilib \
+	    -o build/fuzz/$$f tests/fuzz/$$f.c lib/*.c $(LIBS) && \
+	    mkdir -p build/fuzz/$$f.corpus && \
+	    build/fuzz/$$f -max_total_time=60 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/ build/fuzz/$$f.corpus \
+	    tests/fuzz/$${f#fuzz_} || exit 1; done
+
+# the seeds, and what was found once, under the sanitizers
+replay:
+	@mkdir -p build/fuzz
+	@for f in $(FUZZERS); do \
+	    $(CC) $(FLAGS) -g -O1 -fsanitize=address,undefined -Ilib \
+	    -o build/fuzz/$$f.replay tests/fuzz/replay.c tests/fuzz/$$f.c \
+	    lib/*.c $(LIBS) && \
+	    build/fuzz/$$f.replay tests/fuzz/$${f#fuzz_}/* || exit 1; done
+
 # everything, on real servers
 check:
 	@tests/check
@@ -60,6 +82,6 @@ uninstall:
 clean:
 	rm -rf proxyhop build
 
-.PHONY: all test check demo deps install uninstall clean
+.PHONY: all test fuzz replay check demo deps install uninstall clean
 # deps first, then what needs them
 .NOTPARALLEL:

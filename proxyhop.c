@@ -36,8 +36,9 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	fprintf(stderr,
-"usage: proxyhop [-46qv] [-E log_file] [-F configfile] [-i identity_file]\n"
-"                [-J hop[,hop ...]] [-o [hop:]keyword=value] host port\n"
+"usage: proxyhop [-46Gqv] [-E log_file] [-F configfile] [-i identity_file]\n"
+"                [-J hop[,hop ...]] [-o [hop:]keyword=value] [-r route_file]\n"
+"                host port\n"
 "       proxyhop -V\n");
 	exit(GIVEUP);
 }
@@ -49,111 +50,27 @@ version(void)
 	exit(OK);
 }
 
-/* -o: Keyword=value, or for one hop hop:Keyword=value. */
-static void
-add_option(struct conf *conf, const char *typed)
-{
-	struct option *option;
-	const char *colon, *text = typed;
-	size_t keyword;
-
-	option = xcalloc(1, sizeof(*option));
-	keyword = strcspn(typed, "= \t");
-	/* the last colon before the value: a hop can be [v6]:port itself */
-	if ((colon = memrchr(typed, ':', keyword)) != NULL) {
-		option->hop = xstrndup(typed, colon - typed);
-		text = colon + 1;
-	}
-	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789") == 0 || typed[keyword] == '\0' ||
-	    (option->hop != NULL && *option->hop == '\0'))
-		errx(GIVEUP, "-o %s: not [hop:]keyword=value", typed);
-	option->text = xstrdup(text);
-	option->typed = xstrdup(typed);
-	TAILQ_INSERT_TAIL(&conf->options, option, entry);
-}
-
-/* -F and -i: ssh would only warn, and go on without. */
-static const char *
-readable(int flag, const char *file)
-{
-	if (access(file, R_OK) == -1)
-		err(GIVEUP, "-%c %s", flag, file);
-	return file;
-}
-
-static void
-add_identity(struct conf *conf, const char *file)
-{
-	char *pub;
-
-	/* with the .pub alone the agent has the key */
-	pub = xasprintf("%s.pub", file);
-	if (access(pub, R_OK) == -1)
-		(void)readable('i', file);
-	free(pub);
-	words_add(&conf->identities, xstrdup(file));
-}
-
-static void
-target(struct conf *conf, char *host, const char *port)
-{
-	const char *why;
-
-	if (hop_target(host, port, &conf->port, &why) == -1)
-		errx(GIVEUP, "\"%s\" \"%s\": %s", words_visible(host),
-		    words_visible(port), why);
-	conf->host = host;
-}
-
 static void
 options(int argc, char *argv[], struct conf *conf)
 {
-	int ch;
+	const char *why;
+	int rc;
 
-	while ((ch = getopt(argc, argv, "46E:F:i:J:o:qVv")) != -1) {
-		switch (ch) {
-		case '4':
-			add_option(conf, "AddressFamily=inet");
-			break;
-		case '6':
-			add_option(conf, "AddressFamily=inet6");
-			break;
-		case 'E':
-			conf->logfile = optarg;
-			break;
-		case 'F':
-			if (strcmp(optarg, "none") != 0)
-				(void)readable('F', optarg);
-			conf->configfile = optarg;
-			break;
-		case 'i':
-			add_identity(conf, optarg);
-			break;
-		case 'J':
-			if (conf->jump != NULL)
-				errx(GIVEUP, "-J %s: only one -J; write hops "
-				    "as -J hop,hop", optarg);
-			conf->jump = optarg;
-			break;
-		case 'o':
-			add_option(conf, optarg);
-			break;
-		case 'q':
-			conf->quiet = 1;
-			break;
-		case 'V':
-			version();
-		case 'v':
-			conf->verbose++;
-			break;
-		default:
-			usage();
-		}
-	}
+	if ((rc = conf_options(conf, argc, argv)) == -2)
+		usage();
+	if (rc != 0)
+		exit(GIVEUP);
+	if (conf->version)
+		version();
 	if (argc - optind != 2)
 		usage();
-	target(conf, argv[optind], argv[optind + 1]);
+	conf->host = argv[optind];
+	if (hop_target(conf->host, argv[optind + 1], &conf->port, &why) == -1)
+		errx(GIVEUP, "\"%s\" \"%s\": %s",
+		    words_visible(conf->host), words_visible(argv[optind + 1]),
+		    why);
+	if (conf_file(conf) == -1)
+		exit(GIVEUP);
 }
 
 /*
@@ -209,19 +126,42 @@ unblock_stdout(void)
 	return flags;
 }
 
-static void
-conf_free(struct conf *conf)
+/*
+ * The one check that the plan leaves to us: it can be printed, not yet run.
+ */
+static int
+beyond_this_version(const struct plan *plan)
 {
-	struct option *option;
+	const struct hop *first = TAILQ_FIRST(&plan->hops);
 
-	while ((option = TAILQ_FIRST(&conf->options)) != NULL) {
-		TAILQ_REMOVE(&conf->options, option, entry);
-		free(option->hop);
-		free(option->text);
-		free(option->typed);
-		free(option);
-	}
-	words_free(&conf->identities);
+	if (first == NULL || first->proxycommand == NULL ||
+	    strcmp(first->proxycommand, "none") == 0 ||
+	    strstr(first->proxycommand, "proxyhop") != NULL)
+		return 0;
+	say("%s: its ProxyCommand is not run by this version; "
+	    "-o %s:ProxyCommand=none connects without it", first->name,
+	    first->name);
+	return 1;
+}
+
+/* From the plan to the exit status. */
+static int
+run(const struct plan *plan)
+{
+	static struct chain chain;
+	int flags, status;
+
+	if (beyond_this_version(plan))
+		return GIVEUP;
+	flags = unblock_stdout();
+	if (plan->nhops == 0)
+		status = straight(&chain, plan, STDIN_FILENO, STDOUT_FILENO);
+	else if ((status = chain_open(&chain, plan, STDIN_FILENO,
+	    STDOUT_FILENO)) == OK)
+		status = chain_carry(&chain);
+	chain_close(&chain);
+	(void)fcntl(STDOUT_FILENO, F_SETFL, flags);
+	return status;
 }
 
 int
@@ -229,8 +169,7 @@ main(int argc, char *argv[])
 {
 	struct conf conf = { .options = TAILQ_HEAD_INITIALIZER(conf.options) };
 	struct plan plan = { .hops = TAILQ_HEAD_INITIALIZER(plan.hops) };
-	static struct chain chain;
-	int flags, status;
+	int status;
 
 	fill_descriptors();
 	options(argc, argv, &conf);
@@ -238,13 +177,10 @@ main(int argc, char *argv[])
 	settle_in();
 
 	if ((status = plan_make(&plan, &conf)) == OK) {
-		flags = unblock_stdout();
-		status = chain_open(&chain, &plan, STDIN_FILENO,
-		    STDOUT_FILENO);
-		if (status == OK)
-			status = chain_carry(&chain);
-		chain_close(&chain);
-		(void)fcntl(STDOUT_FILENO, F_SETFL, flags);
+		if (conf.print)
+			plan_print(&plan);
+		else
+			status = run(&plan);
 	}
 	plan_free(&plan);
 	conf_free(&conf);

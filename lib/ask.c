@@ -31,12 +31,17 @@ memory_file(const char *name)
 	return fd;
 }
 
-/* Does option hold for hop, which is number n in the chain? */
-static int
-concerns(const struct option *option, const struct hop *hop, int n)
+/*
+ * Does option hold for hop, which is number n in the chain?  None does for
+ * the target, which has number 0.
+ */
+int
+ask_concerns(const struct option *option, const struct hop *hop, int n)
 {
 	const char *errstr;
 
+	if (n == 0)
+		return 0;
 	return option->hop == NULL || strcmp(option->hop, hop->name) == 0 ||
 	    strcmp(option->hop, hop->spec) == 0 ||
 	    strtonum(option->hop, 1, MAX_HOPS, &errstr) == n;
@@ -52,37 +57,35 @@ add(struct words *argv, const char *flag, const char *value)
 
 /*
  * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
- * Match sessiontype would answer for another kind of session.  -J makes ssh
- * pass over a later hop's own way.
+ * Match sessiontype would answer for another kind of session.
  */
 static void
-arguments(struct words *argv, const struct conf *conf, struct hop *hop, int n,
-    const char *earlier, const char *next)
+arguments(struct words *argv, const struct hop *hop, const struct question *q)
 {
-	struct option *option;
+	const struct option *option;
 	char port[sizeof("65535")];
-	size_t i;
 
 	add(argv, "ssh", NULL);
 	add(argv, "-G", NULL);
-	add(argv, "-W", next);
-	if (conf->configfile != NULL)
-		add(argv, "-F", conf->configfile);
+	add(argv, "-W", q->next);
+	if (q->conf->configfile != NULL)
+		add(argv, "-F", q->conf->configfile);
 	if (hop->typed_user != NULL)
 		add(argv, "-l", hop->typed_user);
 	if (hop->typed_port != 0) {
 		snprintf(port, sizeof(port), "%d", hop->typed_port);
 		add(argv, "-p", port);
 	}
-	if (earlier != NULL)
-		add(argv, "-J", earlier);
-	TAILQ_FOREACH(option, &conf->options, entry)
-		if (concerns(option, hop, n)) {
-			add(argv, "-o", option->text);
-			option->used = 1;
-		}
-	for (i = 0; i < conf->identities.n; i++)
-		add(argv, "-i", conf->identities.v[i]);
+	if (q->earlier != NULL)
+		add(argv, "-J", q->earlier);
+	if (q->remote != NULL) {
+		words_add(argv, xstrdup("-o"));
+		words_add(argv, xasprintf("RemoteCommand=%s", q->remote));
+	}
+	TAILQ_FOREACH(option, &q->conf->options, entry)
+		if (ask_concerns(option, hop, q->number))
+			add(argv, option->flag == 'i' ? "-i" : "-o",
+			    option->text);
 	add(argv, "--", hop->name);
 	words_add(argv, NULL);
 }
@@ -109,24 +112,18 @@ spawn(char *argv[], int out, int err)
 	return pid;
 }
 
-/*
- * Begins to ask ssh about hop, number n of the chain.  earlier is the list of
- * hops before it, NULL for the first; next is where it will be asked to
- * forward to, as ssh -W takes it.  ask_finish() must follow.
- */
+/* Begins to ask ssh about hop.  ask_finish() must follow. */
 void
-ask_start(struct ask *ask, const struct conf *conf, struct hop *hop, int n,
-    const char *earlier, const char *next)
+ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 {
 	struct words argv = { NULL, 0 };
 
 	ask->hop = hop;
 	ask->out = memory_file("answer");
 	ask->err = memory_file("complaint");
-	arguments(&argv, conf, hop, n, earlier, next);
+	arguments(&argv, hop, q);
 	if ((ask->pid = spawn(argv.v, ask->out, ask->err)) == -1)
-		say("%s: cannot run ssh to ask for its settings: %s",
-		    hop->name, strerror(errno));
+		say_debug(1, "ssh: %s", strerror(errno));
 	words_free(&argv);
 }
 
@@ -164,9 +161,13 @@ one_line(char *text)
 	return all;
 }
 
-/* "key value" a line; keys we do not know are for others. */
-static int
-read_answer(struct hop *hop, char *answer)
+/*
+ * Sets in hop what an answer says, "key value" a line; keys we do not know
+ * are for others.  Takes answer apart.  Returns 0, or -1 after saying what
+ * makes no sense.
+ */
+int
+ask_read(struct hop *hop, char *answer)
 {
 	char *line, *value;
 
@@ -196,17 +197,42 @@ complain(const struct hop *hop, int status, const char *words)
 		    hop->name);
 }
 
+/* What an ssh older than 6.8 says to -G; dropbear's can be called ssh, too. */
+static int
+knows_no_g(const char *words, int status)
+{
+	return words != NULL && (strstr(words, "option -- G") != NULL ||
+	    strstr(words, "option -G") != NULL ||
+	    strstr(words, "option -- 'G'") != NULL || status == 0);
+}
+
+static enum answer
+judge(struct hop *hop, char *answer, const char *words, int status, int quiet)
+{
+	if (status == 0 && strstr(answer, "\nhostname ") != NULL) {
+		if (words != NULL)
+			say_debug(1, "%s: ssh -G: %s", hop->name, words);
+		return ask_read(hop, answer) == 0 ? ANSWER_OK :
+		    ANSWER_REFUSED;
+	}
+	if (knows_no_g(words, status))
+		return ANSWER_NONE;
+	if (!quiet)
+		complain(hop, status, words);
+	return ANSWER_REFUSED;
+}
+
 /*
- * Waits for ssh and sets what its answer says in the hop.  Returns 0, or -1
- * after saying why there is no answer; not so if told to be quiet, since
- * what is wrong for one hop often is for all.
+ * Waits for ssh and sets what its answer says in the hop.  If it refuses, its
+ * words are said; not so if told to be quiet, since what is wrong for one hop
+ * often is for all.
  */
-int
+enum answer
 ask_finish(struct ask *ask, int quiet)
 {
-	struct hop *hop = ask->hop;
 	char *answer, *complaint, *words;
-	int status = -1, rc = -1;
+	enum answer rc = ANSWER_NONE;
+	int status = -1;
 
 	if (ask->pid != -1)
 		while (waitpid(ask->pid, &status, 0) == -1 && errno == EINTR)
@@ -214,14 +240,8 @@ ask_finish(struct ask *ask, int quiet)
 	answer = slurp(ask->out);
 	complaint = slurp(ask->err);
 	words = one_line(complaint);
-	/* dropbear's client, too, can be called ssh */
-	if (ask->pid != -1 && status == 0 &&
-	    strstr(answer, "\nhostname ") != NULL) {
-		if (words != NULL)
-			say_debug(1, "%s: ssh -G: %s", hop->name, words);
-		rc = read_answer(hop, answer);
-	} else if (ask->pid != -1 && !quiet)
-		complain(hop, status, words);
+	if (ask->pid != -1)
+		rc = judge(ask->hop, answer, words, status, quiet);
 	free(words);
 	free(complaint);
 	free(answer);

@@ -198,6 +198,24 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 }
 
 /*
+ * Connects straight to plan's target, which has no gateway; the caller owns
+ * *fd.  Returns OK, or another status after saying what failed.
+ */
+int
+chain_dial(struct chain *c, const struct plan *plan, int *fd)
+{
+	struct link *l;
+	int status;
+
+	c->plan = plan;
+	l = link_new(c, plan->target);
+	l->number = 0;		/* it is no hop */
+	status = dial(c, l, fd);
+	c->deadline = 0;
+	return status;
+}
+
+/*
  * Carries until the target has closed and all it sent is written, or nobody
  * reads it any more.  Returns OK, or RETRY after saying which hop was lost.
  */

@@ -6,10 +6,12 @@
 
 #include <sys/socket.h>
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,24 +51,55 @@ resolve(const struct hop *hop, struct addrinfo **res)
 	return getaddrinfo(hop->hostname, port, &hints, res);
 }
 
-/* Binds fd to BindAddress, if there is one. */
 static int
-bind_address(int fd, const struct hop *hop, int af)
+bind_address(int fd, const char *name, int af)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
 	int rc;
 
-	if (hop->bindaddress == NULL)
-		return 0;
 	hints.ai_family = af;
 	hints.ai_flags = AI_PASSIVE;
-	if (getaddrinfo(hop->bindaddress, NULL, &hints, &ai) != 0) {
+	if (getaddrinfo(name, NULL, &hints, &ai) != 0) {
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
 	rc = bind(fd, ai->ai_addr, ai->ai_addrlen);
 	freeaddrinfo(ai);
 	return rc;
+}
+
+/* As ssh: the first address of the family that the interface has. */
+static int
+bind_interface(int fd, const char *name, int af)
+{
+	struct ifaddrs *all, *ifa;
+	int rc = -1;
+
+	if (getifaddrs(&all) == -1)
+		return -1;
+	errno = EADDRNOTAVAIL;
+	for (ifa = all; ifa != NULL; ifa = ifa->ifa_next) {
+		if (ifa->ifa_addr == NULL || !(ifa->ifa_flags & IFF_UP) ||
+		    ifa->ifa_addr->sa_family != af ||
+		    strcmp(ifa->ifa_name, name) != 0)
+			continue;
+		rc = bind(fd, ifa->ifa_addr, af == AF_INET6 ?
+		    sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+		break;
+	}
+	freeifaddrs(all);
+	return rc;
+}
+
+/* Binds fd to BindAddress or BindInterface, if there is one. */
+static int
+bind_local(int fd, const struct hop *hop, int af)
+{
+	if (hop->bindaddress != NULL)
+		return bind_address(fd, hop->bindaddress, af);
+	if (hop->bindinterface != NULL)
+		return bind_interface(fd, hop->bindinterface, af);
+	return 0;
 }
 
 /* Begins one connection; a failure at once is noted as any other. */
@@ -83,8 +116,10 @@ try(struct tries *t, const struct hop *hop, const struct addrinfo *ai)
 	}
 	/* keystrokes must not wait for the acknowledgement of earlier ones */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (bind_address(fd, hop, ai->ai_family) == -1 ||
+	if (hop->tcpkeepalive != 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
+		    sizeof(on));
+	if (bind_local(fd, hop, ai->ai_family) == -1 ||
 	    (connect(fd, ai->ai_addr, ai->ai_addrlen) == -1 &&
 	    errno != EINPROGRESS)) {
 		t->error = errno;
@@ -174,8 +209,8 @@ dial(struct chain *c, struct link *l, int *fd)
 	status = race(c, hop, ai, &t, fd);
 	freeaddrinfo(ai);
 	if (status == OK && *fd == -1)
-		return link_fail(c, l, RETRY, "%s; check that sshd listens "
-		    "on %s port %d", strerror(t.error), hop->hostname,
+		return link_fail(c, l, RETRY, "%s; check that %s is up and "
+		    "listens on port %d", strerror(t.error), hop->hostname,
 		    hop->port);
 	return status;
 }

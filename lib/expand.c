@@ -25,8 +25,9 @@ expand_home(void)
 	return (pw = getpwuid(getuid())) == NULL ? "" : pw->pw_dir;
 }
 
-static const char *
-local_user(void)
+/* Returns the name of the user who runs us; empty if there is none. */
+const char *
+expand_user(void)
 {
 	struct passwd *pw;
 
@@ -50,6 +51,12 @@ token(FILE *to, const struct hop *hop, int c)
 	switch (c) {
 	case '%':
 		fputc('%', to);
+		break;
+	case 'C':
+		/* a hash that only ssh can make; plan.c has asked for it */
+		if (hop->remotecommand == NULL)
+			return -1;
+		fputs(hop->remotecommand, to);
 		break;
 	case 'd':
 		fputs(expand_home(), to);
@@ -80,7 +87,7 @@ token(FILE *to, const struct hop *hop, int c)
 		fputs(hop->user, to);
 		break;
 	case 'u':
-		fputs(local_user(), to);
+		fputs(expand_user(), to);
 		break;
 	default:
 		return -1;

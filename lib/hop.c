@@ -154,8 +154,24 @@ parse(struct hop *hop, char *s)
 }
 
 /*
- * Returns a new hop for spec, with no setting set, or NULL and in *why what
- * is wrong with it.  The caller frees it with hop_free().
+ * Returns a new hop called name, with no setting set.  The caller frees it
+ * with hop_free().
+ */
+struct hop *
+hop_new(const char *spec, const char *name)
+{
+	struct hop *hop;
+
+	hop = xcalloc(1, sizeof(*hop));
+	hop->spec = xstrdup(spec);
+	hop->name = xstrdup(name);
+	keyword_unset(hop);
+	return hop;
+}
+
+/*
+ * Returns a new hop for spec, or NULL and in *why what is wrong with it.  The
+ * caller frees it with hop_free().
  */
 struct hop *
 hop_parse(const char *spec, const char **why)
@@ -163,10 +179,7 @@ hop_parse(const char *spec, const char **why)
 	struct hop *hop;
 	char *s;
 
-	hop = xcalloc(1, sizeof(*hop));
-	hop->spec = xstrdup(spec);
-	hop->port = hop->connecttimeout = -1;
-	hop->identitiesonly = hop->hashknownhosts = -1;
+	hop = hop_new(spec, NULL);
 	s = xstrdup(spec);
 	*why = parse(hop, s);
 	free(s);
@@ -177,34 +190,42 @@ hop_parse(const char *spec, const char **why)
 	return hop;
 }
 
+/* Cuts blanks off both ends: OpenSSH 10 allows them around the commas. */
+static char *
+trim(char *s)
+{
+	size_t len;
+
+	s += strspn(s, " \t");
+	for (len = strlen(s); len > 0 && strchr(" \t", s[len - 1]) != NULL;)
+		s[--len] = '\0';
+	return s;
+}
+
 /*
- * Appends the hops of a comma separated list to hops.  Returns 0, or -1 after
- * saying which of them is wrong and why.
+ * Appends the hops of a comma separated list to hops; "none" is an empty
+ * list.  Returns NULL, or which of them is wrong and why; the caller frees
+ * that.
  */
-int
+char *
 hop_list(struct hops *hops, const char *list)
 {
 	const char *why;
 	struct hop *hop;
-	char *copy, *rest, *spec;
-	size_t len;
-	int status = 0;
+	char *copy, *rest, *spec, *complaint = NULL;
 
+	if (strcasecmp(list, "none") == 0)
+		return NULL;
 	copy = rest = xstrdup(list);
-	while (status == 0 && (spec = strsep(&rest, ",")) != NULL) {
-		/* OpenSSH 10 allows blanks around the commas */
-		spec += strspn(spec, " \t");
-		for (len = strlen(spec); len > 0 && (spec[len - 1] == ' ' ||
-		    spec[len - 1] == '\t'); len--)
-			spec[len - 1] = '\0';
-		if ((hop = hop_parse(spec, &why)) == NULL) {
-			say("-J %s: \"%s\": %s", list, spec, why);
-			status = -1;
-		} else
+	while (complaint == NULL && (spec = strsep(&rest, ",")) != NULL) {
+		spec = trim(spec);
+		if ((hop = hop_parse(spec, &why)) == NULL)
+			complaint = xasprintf("\"%s\": %s", spec, why);
+		else
 			TAILQ_INSERT_TAIL(hops, hop, entry);
 	}
 	free(copy);
-	return status;
+	return complaint;
 }
 
 /*

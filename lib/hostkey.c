@@ -5,12 +5,14 @@
  * verdict are ours, since libssh passes over @revoked.
  */
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <netdb.h>
 #include <sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,24 +54,25 @@ struct verdict {
 	struct place	 authority;
 };
 
-/*
- * The name that ssh looks up: the alias as it is, or the host in lower case,
- * with the port if it is not 22.
- */
+/* host in lower case, with the port if it is not 22. */
 static char *
-lookup_name(const struct hop *hop, int with_port)
+host_name(const char *host, int port)
 {
 	char *name, *p;
 
-	if (hop->hostkeyalias != NULL)
-		return xstrdup(hop->hostkeyalias);
-	if (with_port && hop->port != 22)
-		name = xasprintf("[%s]:%d", hop->hostname, hop->port);
-	else
-		name = xstrdup(hop->hostname);
+	name = port == 22 ? xstrdup(host) : xasprintf("[%s]:%d", host, port);
 	for (p = name; *p != '\0'; p++)
 		*p = tolower((unsigned char)*p);
 	return name;
+}
+
+/* The name that ssh looks up: the alias as it is, or the host. */
+static char *
+lookup_name(const struct hop *hop, int with_port)
+{
+	if (hop->hostkeyalias != NULL)
+		return xstrdup(hop->hostkeyalias);
+	return host_name(hop->hostname, with_port ? hop->port : 22);
 }
 
 /* Takes the marker off the line, if it has one; returns what follows. */
@@ -495,6 +498,36 @@ look_up(const struct hop *hop, struct verdict *v)
 }
 
 /*
+ * CheckHostIP: may the address have another key?  Only the first hop's is
+ * known to us.
+ */
+static void
+look_up_address(const struct link *l, struct verdict *v)
+{
+	struct verdict of_address = { .key = v->key };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char host[NI_MAXHOST], *name;
+
+	if (l->hop->checkhostip != 1 || l->number != 1 ||
+	    l->hop->hostkeyalias != NULL ||
+	    getpeername(ssh_get_fd(l->session), (struct sockaddr *)&ss,
+	    &len) == -1 || getnameinfo((struct sockaddr *)&ss, len, host,
+	    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+		return;
+	name = host_name(host, l->hop->port);
+	scan(l->hop, name, judge, &of_address);
+	free(name);
+	if (!of_address.known && of_address.changed.file != NULL) {
+		place_free(&v->changed);
+		v->changed = of_address.changed;
+		memset(&of_address.changed, 0, sizeof(of_address.changed));
+		v->known = 0;
+	}
+	verdict_free(&of_address);
+}
+
+/*
  * Decides whether the key that l's server has proved to own is its own.
  * Nothing is sent to the server before that.  Returns OK, or GIVEUP after
  * saying why.
@@ -509,6 +542,7 @@ hostkey_check(struct chain *c, struct link *l)
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return link_fail(c, l, GIVEUP, "it has shown no host key");
 	look_up(l->hop, &v);
+	look_up_address(l, &v);
 	if (v.revoked.file != NULL)
 		status = link_fail(c, l, GIVEUP, "the host key is revoked: "
 		    "%s is @revoked in %s; ask who runs %s", v.revoked.key,

@@ -10,7 +10,7 @@
 enum kind {
 	STRING,
 	LINES,			/* may come several times, in order */
-	FILES,			/* several on one line; none: no file */
+	FILES,			/* several on one line */
 	NUMBER,
 	SECONDS,		/* none: 0 */
 	YESNO
@@ -19,15 +19,24 @@ enum kind {
 struct keyword {
 	const char	*name;		/* lower case, as ssh -G prints it */
 	enum kind	 kind;
+	int		 print;		/* with -G; not what the walk uses up */
 	size_t		 offset;	/* in struct hop */
 };
 
-#define ROW(name, kind)	{ #name, kind, offsetof(struct hop, name) }
+#define ROW(name, kind)	{ #name, kind, 1, offsetof(struct hop, name) }
+#define OWN(name, kind)	{ #name, kind, 0, offsetof(struct hop, name) }
 
 static const struct keyword keywords[] = {
 	ROW(addressfamily, STRING),
+	ROW(batchmode, YESNO),
 	ROW(bindaddress, STRING),
+	ROW(bindinterface, STRING),
+	OWN(canonicalizehostname, STRING),
+	ROW(certificatefile, LINES),
+	ROW(checkhostip, YESNO),
 	ROW(ciphers, STRING),
+	ROW(compression, YESNO),
+	ROW(connectionattempts, NUMBER),
 	ROW(connecttimeout, SECONDS),
 	ROW(globalknownhostsfile, FILES),
 	ROW(hashknownhosts, YESNO),
@@ -37,19 +46,41 @@ static const struct keyword keywords[] = {
 	ROW(identitiesonly, YESNO),
 	ROW(identityagent, STRING),
 	ROW(identityfile, LINES),
+	ROW(kbdinteractiveauthentication, YESNO),
 	ROW(kexalgorithms, STRING),
+	ROW(knownhostscommand, STRING),
+	ROW(loglevel, STRING),
 	ROW(macs, STRING),
+	ROW(numberofpasswordprompts, NUMBER),
+	ROW(passwordauthentication, YESNO),
+	ROW(pkcs11provider, STRING),
 	ROW(port, NUMBER),
 	ROW(preferredauthentications, STRING),
 	ROW(proxycommand, STRING),
-	ROW(proxyjump, STRING),
+	OWN(proxyjump, STRING),
 	ROW(pubkeyacceptedalgorithms, STRING),
 	ROW(pubkeyauthentication, STRING),
 	ROW(rekeylimit, STRING),
+	OWN(remotecommand, STRING),
+	ROW(requiredrsasize, NUMBER),
+	ROW(revokedhostkeys, STRING),
+	ROW(serveralivecountmax, NUMBER),
+	ROW(serveraliveinterval, SECONDS),
 	ROW(stricthostkeychecking, STRING),
+	ROW(tcpkeepalive, YESNO),
 	ROW(user, STRING),
 	ROW(userknownhostsfile, FILES),
-	{ NULL, STRING, 0 }
+	ROW(verifyhostkeydns, STRING),
+	{ NULL, STRING, 0, 0 }
+};
+
+/* Names that older versions of ssh print. */
+static const struct {
+	const char *old, *name;
+} renamed[] = {
+	{ "challengeresponseauthentication", "kbdinteractiveauthentication" },
+	{ "pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms" },
+	{ NULL, NULL }
 };
 
 /*
@@ -120,6 +151,28 @@ set(struct hop *hop, const struct keyword *k, const char *value)
 	}
 }
 
+static const struct keyword *
+find(const char *name)
+{
+	const struct keyword *k;
+	size_t i;
+
+	for (i = 0; renamed[i].old != NULL; i++)
+		if (strcasecmp(renamed[i].old, name) == 0)
+			name = renamed[i].name;
+	for (k = keywords; k->name != NULL; k++)
+		if (strcasecmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+/* Is name (any case) the name of a setting we have? */
+int
+keyword_known(const char *name)
+{
+	return find(name) != NULL;
+}
+
 /*
  * Sets what name (any case) says to value, unless it is set already; a name
  * we have no use for is passed over.  Returns 0, or -1 for a bad value.
@@ -127,15 +180,30 @@ set(struct hop *hop, const struct keyword *k, const char *value)
 int
 keyword_set(struct hop *hop, const char *name, const char *value)
 {
-	const struct keyword *k;
+	const struct keyword *k = find(name);
 
-	for (k = keywords; k->name != NULL; k++)
-		if (strcasecmp(k->name, name) == 0)
-			return set(hop, k, value);
-	return 0;
+	return k == NULL ? 0 : set(hop, k, value);
 }
 
-/* Frees every setting of hop. */
+/* Makes every setting of a new or freed hop one that is not set. */
+void
+keyword_unset(struct hop *hop)
+{
+	const struct keyword *k;
+	void *field;
+
+	for (k = keywords; k->name != NULL; k++) {
+		field = (char *)hop + k->offset;
+		if (k->kind == STRING)
+			*(char **)field = NULL;
+		else if (k->kind == LINES || k->kind == FILES)
+			*(struct words *)field = (struct words){ NULL, 0 };
+		else
+			*(int *)field = -1;
+	}
+}
+
+/* Frees every setting of hop, and leaves them not set. */
 void
 keyword_free(struct hop *hop)
 {
@@ -148,5 +216,55 @@ keyword_free(struct hop *hop)
 			free(*(char **)field);
 		else if (k->kind == LINES || k->kind == FILES)
 			words_free(field);
+	}
+	keyword_unset(hop);
+}
+
+static void
+each_words(const struct keyword *k, const struct words *w,
+    void (*fn)(const char *, size_t, const char *, void *), void *arg)
+{
+	char *line = NULL;
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (k->kind == LINES)
+			fn(k->name, i, w->v[i], arg);
+		else
+			words_join(&line, " ", w->v[i]);
+	if (line != NULL)
+		fn(k->name, 0, line, arg);
+	free(line);
+}
+
+/*
+ * Calls fn for each setting of hop that is set and is printed: its name, the
+ * how-manieth of that name (from 0), the value as ssh -G writes it, and arg.
+ */
+void
+keyword_each(const struct hop *hop, void (*fn)(const char *, size_t,
+    const char *, void *), void *arg)
+{
+	const struct keyword *k;
+	const void *field;
+	char number[sizeof("-2147483648")];
+
+	for (k = keywords; k->name != NULL; k++) {
+		if (!k->print)
+			continue;
+		field = (const char *)hop + k->offset;
+		if (k->kind == LINES || k->kind == FILES)
+			each_words(k, field, fn, arg);
+		else if (k->kind == STRING && *(char *const *)field != NULL)
+			fn(k->name, 0, *(char *const *)field, arg);
+		else if (k->kind == YESNO && *(const int *)field != -1)
+			fn(k->name, 0, *(const int *)field ? "yes" : "no",
+			    arg);
+		else if (k->kind != STRING && k->kind != YESNO &&
+		    *(const int *)field != -1) {
+			snprintf(number, sizeof(number), "%d",
+			    *(const int *)field);
+			fn(k->name, 0, number, arg);
+		}
 	}
 }

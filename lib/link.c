@@ -28,7 +28,7 @@ address(const struct hop *hop)
 static const struct hop *
 before(const struct link *l)
 {
-	return TAILQ_PREV(l->hop, hops, entry);
+	return l->number <= 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
 }
 
 /* Notes that l has reached stage; with -v says how long the last one took. */
@@ -44,6 +44,14 @@ link_stage(struct link *l, enum stage stage)
 	l->since = t;
 }
 
+/* LogLevel QUIET, which some versions of ssh print as SILENT. */
+static int
+is_quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL && (strcmp(hop->loglevel, "QUIET") == 0 ||
+	    strcmp(hop->loglevel, "SILENT") == 0);
+}
+
 /*
  * Says the one line about what went wrong: which hop, which stage, and the
  * text, which holds the cause and what to do.  Returns status.
@@ -56,14 +64,21 @@ link_fail(struct chain *c, struct link *l, enum status status,
 	char *addr, *text;
 	va_list ap;
 
+	if (is_quiet(l->hop))
+		return status;
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) == -1)
 		errx(RETRY, "out of memory");
 	va_end(ap);
 	addr = address(l->hop);
-	say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name, l->number,
-	    c->plan->nhops, addr, via == NULL ? "" : " via ",
-	    via == NULL ? "" : via->name, say_stage(l->stage), text);
+	if (l->number == 0)
+		say("%s (target, no gateway): %s: %s", l->hop->name,
+		    say_stage(l->stage), text);
+	else
+		say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name,
+		    l->number, c->plan->nhops, addr,
+		    via == NULL ? "" : " via ", via == NULL ? "" : via->name,
+		    say_stage(l->stage), text);
 	free(addr);
 	free(text);
 	return status;
@@ -178,6 +193,7 @@ static int
 set_options(struct link *l, int fd)
 {
 	const struct hop *hop = l->hop;
+	const char *compression = hop->compression == 1 ? "yes" : "no";
 	char *hostkeys;
 	int off = 0, rc;
 
@@ -194,6 +210,9 @@ set_options(struct link *l, int fd)
 	    set(l, SSH_OPTIONS_HMAC_S_C, hop->macs) |
 	    set(l, SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES,
 	    hop->pubkeyacceptedalgorithms) |
+	    set(l, SSH_OPTIONS_COMPRESSION, compression) |
+	    set(l, SSH_OPTIONS_RSA_MIN_SIZE, hop->requiredrsasize > 0 ?
+	    &hop->requiredrsasize : NULL) |
 	    set_rekey(l);
 	free(hostkeys);
 	return rc;

@@ -9,41 +9,38 @@
 
 #include "proxyhop.h"
 
+/* Is there a setting, and is it something else than none? */
+static int
+is_set(const char *value)
+{
+	return value != NULL && strcasecmp(value, "none") != 0;
+}
+
+/* The hops before last, or all, as a person reads them or ssh -J does. */
+static char *
+way(const struct plan *plan, const struct hop *last, const char *arrow)
+{
+	const struct hop *hop;
+	char *s = NULL;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		if (hop == last)
+			break;
+		words_join(&s, arrow, hop->spec);
+	}
+	return s;
+}
+
 /* Where hop is asked to forward to, as ssh -W takes it. */
 static char *
 after(const struct plan *plan, const struct hop *hop)
 {
 	const struct hop *next;
 
-	if ((next = TAILQ_NEXT(hop, entry)) == NULL)
+	if ((next = TAILQ_NEXT(hop, entry)) == NULL)	/* or the target */
 		return xasprintf("[%s]:%d", plan->host, plan->port);
 	return xasprintf("[%s]:%d", next->name,
 	    next->typed_port != 0 ? next->typed_port : 22);
-}
-
-/* Asks about the first n hops at the same time; each takes some 6 ms. */
-static int
-ask_hops(struct plan *plan, const struct conf *conf, int n)
-{
-	struct ask asks[MAX_HOPS];
-	struct hop *hop;
-	char *earlier = NULL, *next;
-	int i = 0, status = 0;
-
-	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		if (i == n)
-			break;
-		next = after(plan, hop);
-		ask_start(&asks[i], conf, hop, i + 1, earlier, next);
-		free(next);
-		words_join(&earlier, ",", hop->spec);
-		i++;
-	}
-	free(earlier);
-	for (i = 0; i < n; i++)
-		if (ask_finish(&asks[i], status) == -1)
-			status = -1;
-	return status;
 }
 
 static int
@@ -57,18 +54,6 @@ count(struct plan *plan)
 	return plan->nhops;
 }
 
-/* The way as a person reads it: gw1 -> gw2. */
-static char *
-way(const struct plan *plan)
-{
-	struct hop *hop;
-	char *s = NULL;
-
-	TAILQ_FOREACH(hop, &plan->hops, entry)
-		words_join(&s, " -> ", hop->spec);
-	return s;
-}
-
 static int
 too_long(struct plan *plan)
 {
@@ -76,10 +61,155 @@ too_long(struct plan *plan)
 
 	if (count(plan) <= MAX_HOPS)
 		return 0;
-	s = way(plan);
+	s = way(plan, NULL, " -> ");
 	say("%d gateways are more than %d: %s", plan->nhops, MAX_HOPS, s);
 	free(s);
 	return 1;
+}
+
+/* Asks one question and waits for the answer. */
+static enum answer
+ask(struct hop *hop, const struct question *q)
+{
+	struct ask asked;
+
+	ask_start(&asked, hop, q);
+	return ask_finish(&asked, 0);
+}
+
+/* No ssh: what is typed, and then what ssh has for defaults. */
+static int
+do_without(const struct conf *conf, struct hop *hop, int n)
+{
+	static const char *const defaults[][2] = {
+		{ "port", "22" },
+		{ "identityfile", "~/.ssh/id_rsa" },
+		{ "identityfile", "~/.ssh/id_ecdsa" },
+		{ "identityfile", "~/.ssh/id_ed25519" },
+		{ "userknownhostsfile",
+		    "~/.ssh/known_hosts ~/.ssh/known_hosts2" },
+		{ "globalknownhostsfile",
+		    "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2" },
+	};
+	const struct option *option;
+	char *key, *value;
+	size_t i;
+	int own_key, rc = 0;
+
+	if (hop->typed_user != NULL)
+		(void)keyword_set(hop, "user", hop->typed_user);
+	if (hop->typed_port != 0)
+		hop->port = hop->typed_port;
+	TAILQ_FOREACH(option, &conf->options, entry) {
+		if (!ask_concerns(option, hop, n))
+			continue;
+		if (option->flag == 'i') {
+			(void)keyword_set(hop, "identityfile", option->text);
+			continue;
+		}
+		key = xstrdup(option->text);
+		value = key + strcspn(key, "= \t");
+		*value++ = '\0';
+		value += strspn(value, "= \t");
+		if (!keyword_known(key) || keyword_set(hop, key, value) == -1) {
+			say("-o %s: without ssh to ask, this means nothing",
+			    option->typed);
+			rc = -1;
+		}
+		free(key);
+	}
+	own_key = hop->identityfile.n > 0;
+	(void)keyword_set(hop, "hostname", hop->name);
+	(void)keyword_set(hop, "user", expand_user());
+	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		if (!own_key || strcmp(defaults[i][0], "identityfile") != 0)
+			(void)keyword_set(hop, defaults[i][0], defaults[i][1]);
+	return rc;
+}
+
+/*
+ * There is no ssh, or one too old to answer: the command line and the own
+ * file are all there is.  -F none has asked for just that.
+ */
+static int
+go_without(struct plan *plan)
+{
+	const char *file = plan->conf->configfile;
+
+	if (!plan->no_ssh && (file == NULL || strcmp(file, "none") != 0))
+		say("no ssh that knows -G: ssh_config is not read");
+	plan->no_ssh = 1;
+	return 0;
+}
+
+static int
+take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
+{
+	hop->asked = 1;
+	/* that is for the session; ours it is for %C alone */
+	free(hop->remotecommand);
+	hop->remotecommand = NULL;
+	if (answer == ANSWER_NONE) {
+		(void)go_without(plan);
+		return do_without(plan->conf, hop, n);
+	}
+	return answer == ANSWER_OK ? 0 : -1;
+}
+
+/*
+ * Asks about every hop that has not been, at the same time: each takes some
+ * 6 ms.  Asked without -J, ssh tells a later hop's own ProxyCommand, too.
+ */
+static int
+ask_hops(struct plan *plan)
+{
+	struct question q = { .conf = plan->conf };
+	struct ask asks[MAX_HOPS];
+	int numbers[MAX_HOPS], i, n = 0, rc = 0;
+	enum answer answer;
+	struct hop *hop;
+	char *next;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		q.number++;
+		if (hop->asked)
+			continue;
+		q.next = next = after(plan, hop);
+		numbers[n] = q.number;
+		ask_start(&asks[n++], hop, &q);
+		free(next);
+	}
+	for (i = 0; i < n; i++) {
+		answer = ask_finish(&asks[i], rc != 0);
+		if (rc == 0)
+			rc = take_answer(plan, asks[i].hop, numbers[i], answer);
+	}
+	return rc;
+}
+
+/* Has an option a number for a hop?  Then it may be another one now. */
+static int
+numbered(const struct conf *conf)
+{
+	const struct option *option;
+	const char *errstr;
+
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (option->hop != NULL &&
+		    strtonum(option->hop, 1, MAX_HOPS, &errstr) != 0)
+			return 1;
+	return 0;
+}
+
+static void
+forget(struct plan *plan)
+{
+	struct hop *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		keyword_free(hop);
+		hop->asked = 0;
+	}
 }
 
 /* Puts the first hop's own ProxyJump before it; returns how many, or -1. */
@@ -88,20 +218,34 @@ prepend(struct plan *plan)
 {
 	struct hop *first = TAILQ_FIRST(&plan->hops), *hop;
 	struct hops before = TAILQ_HEAD_INITIALIZER(before);
+	char *why;
 	int n = 0;
 
-	if (first->proxyjump == NULL || strcmp(first->proxyjump, "none") == 0)
+	if (first == NULL || !is_set(first->proxyjump))
 		return 0;
-	say_debug(1, "%s: has ProxyJump %s", first->name, first->proxyjump);
-	if (hop_list(&before, first->proxyjump) == -1) {
+	if ((why = hop_list(&before, first->proxyjump)) != NULL) {
+		say("%s: ProxyJump %s: %s", first->name, first->proxyjump, why);
+		free(why);
 		hops_free(&before);
 		return -1;
 	}
-	TAILQ_FOREACH(hop, &before, entry)
+	say_debug(1, "%s: has ProxyJump %s", first->name, first->proxyjump);
+	free(first->proxyjump);
+	first->proxyjump = NULL;
+	TAILQ_FOREACH(hop, &before, entry) {
+		hop->place = "ssh";
 		n++;
+	}
 	TAILQ_CONCAT(&before, &plan->hops, entry);
 	TAILQ_CONCAT(&plan->hops, &before, entry);
 	return too_long(plan) ? -1 : n;
+}
+
+static int
+same(const struct hop *a, const struct hop *b)
+{
+	return a->port == b->port && strcmp(a->user, b->user) == 0 &&
+	    strcasecmp(a->hostname, b->hostname) == 0;
 }
 
 /* Two hops at the same address: the way goes round in a circle. */
@@ -113,17 +257,176 @@ circle(const struct plan *plan)
 
 	TAILQ_FOREACH(a, &plan->hops, entry)
 		for (b = TAILQ_NEXT(a, entry); b != NULL;
-		    b = TAILQ_NEXT(b, entry))
-			if (a->port == b->port &&
-			    strcmp(a->user, b->user) == 0 &&
-			    strcmp(a->hostname, b->hostname) == 0) {
-				s = way(plan);
-				say("the way comes back to %s@%s:%d: %s",
-				    a->user, a->hostname, a->port, s);
-				free(s);
-				return 1;
-			}
+		    b = TAILQ_NEXT(b, entry)) {
+			if (!same(a, b))
+				continue;
+			s = way(plan, NULL, " -> ");
+			say("the way comes back to %s@%s:%d: %s", a->user,
+			    a->hostname, a->port, s);
+			free(s);
+			return 1;
+		}
 	return 0;
+}
+
+/*
+ * Depth first, as ssh walks it: the nearest hop's own ProxyJump goes before
+ * it, and so on.  Those of later hops do not count.
+ */
+static int
+walk(struct plan *plan)
+{
+	int n;
+
+	for (;;) {
+		if (ask_hops(plan) == -1 || circle(plan))
+			return -1;
+		if ((n = prepend(plan)) <= 0)
+			return n;
+		if (numbered(plan->conf))
+			forget(plan);
+	}
+}
+
+/*
+ * One hop, two ways to it: a ProxyCommand where a gateway comes before.  One
+ * that runs us is how we were started, and none is none.
+ */
+static int
+two_ways(const struct plan *plan)
+{
+	const struct hop *first = TAILQ_FIRST(&plan->hops), *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if (hop != first && is_set(hop->proxycommand) &&
+		    strstr(hop->proxycommand, "proxyhop") == NULL) {
+			say("%s: both a ProxyCommand (%s) and a gateway (%s); "
+			    "to choose the gateway: -o %s:ProxyCommand=none; "
+			    "to choose the command: leave out what is before "
+			    "%s", hop->name, hop->proxycommand,
+			    TAILQ_PREV(hop, hops, entry)->name, hop->name,
+			    hop->name);
+			return 1;
+		}
+	return 0;
+}
+
+/*
+ * Canonical names are not looked up for a hop behind another one; ssh has to
+ * be asked with -J to know that it is.
+ */
+static int
+ask_canonical(struct plan *plan)
+{
+	struct question q = { .conf = plan->conf };
+	struct hop *hop;
+	char *earlier, *next;
+	int rc = 0;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		if (q.number++ == 0 || hop->canonicalizehostname == NULL ||
+		    (strcmp(hop->canonicalizehostname, "true") != 0 &&
+		    strcmp(hop->canonicalizehostname, "yes") != 0))
+			continue;
+		q.earlier = earlier = way(plan, hop, ",");
+		q.next = next = after(plan, hop);
+		keyword_free(hop);
+		if (take_answer(plan, hop, q.number, ask(hop, &q)) == -1)
+			rc = -1;
+		free(earlier);
+		free(next);
+	}
+	return rc;
+}
+
+/* An option for a hop that is not there is a slip of the pen. */
+static int
+unused(const struct plan *plan)
+{
+	const struct option *option;
+	const struct hop *hop;
+	int n, used;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry) {
+		n = used = 0;
+		TAILQ_FOREACH(hop, &plan->hops, entry)
+			used |= ask_concerns(option, hop, ++n);
+		/* the own file may name hops that are not used today */
+		if (!used && option->hop != NULL &&
+		    strchr(option->place, ':') == NULL) {
+			say("-o %s: no hop is called \"%s\"", option->typed,
+			    option->hop);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* What would be unsafe, or a surprise, to leave out is refused by name. */
+static int
+beyond_us(const struct hop *hop)
+{
+	const struct {
+		const char *keyword, *value, *off;
+	} rows[] = {
+		{ "RevokedHostKeys", hop->revokedhostkeys, "none" },
+		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
+		{ "PKCS11Provider", hop->pkcs11provider, "none" },
+		{ "VerifyHostKeyDNS", hop->verifyhostkeydns, "no" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (is_set(rows[i].value) && strcmp(rows[i].value, "no") != 0 &&
+		    strcmp(rows[i].value, "false") != 0) {
+			say("%s: %s %s is not supported; -o %s:%s=%s does "
+			    "without it", hop->name, rows[i].keyword,
+			    rows[i].value, hop->name, rows[i].keyword,
+			    rows[i].off);
+			return 1;
+		}
+	return 0;
+}
+
+static int
+has_hash(const struct words *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (strstr(w->v[i], "%C") != NULL)
+			return 1;
+	return 0;
+}
+
+/* %C is a hash that ssh makes: as part of a RemoteCommand it tells it. */
+static int
+ask_hash(const struct plan *plan, struct hop *hop, int n)
+{
+	struct question q = { .conf = plan->conf, .number = n,
+	    .remote = "%C" };
+	struct hop *scratch;
+	char *earlier = NULL, *next;
+	int rc = -1;
+
+	if (plan->no_ssh ||
+	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile)))
+		return 0;
+	scratch = hop_new(hop->spec, hop->name);
+	scratch->typed_user = xstrdup(hop->typed_user);
+	scratch->typed_port = hop->typed_port;
+	if (n > 1)
+		q.earlier = earlier = way(plan, hop, ",");
+	q.next = next = after(plan, hop);
+	if (ask(scratch, &q) == ANSWER_OK) {
+		hop->remotecommand = scratch->remotecommand;
+		scratch->remotecommand = NULL;
+		rc = 0;
+	}
+	free(earlier);
+	free(next);
+	hop_free(scratch);
+	return rc;
 }
 
 /* Expands the names of w for hop and drops those that say "none". */
@@ -136,7 +439,7 @@ expand_words(const struct hop *hop, const char *key, struct words *w)
 	size_t i;
 
 	for (i = 0; i < w->n; i++) {
-		if (strcasecmp(w->v[i], "none") == 0)
+		if (!is_set(w->v[i]))
 			continue;
 		if ((file = expand_file(hop, w->v[i], &why)) == NULL) {
 			say("%s: %s %s: %s", hop->name, key, w->v[i], why);
@@ -164,51 +467,116 @@ expand_known_hosts(struct words *w)
 		free(w->v[i]);
 		w->v[i] = file;
 	}
+	if (w->n == 1 && !is_set(w->v[0]))
+		words_free(w);
+}
+
+/* A hop's LogLevel DEBUG, DEBUG1 .. DEBUG3: as many times -v. */
+static void
+raise_level(const struct hop *hop)
+{
+	if (hop->loglevel != NULL && strncmp(hop->loglevel, "DEBUG", 5) == 0)
+		say_more(hop->loglevel[5] == '\0' ? 1 :
+		    hop->loglevel[5] - '0');
 }
 
 /* Last hand at one hop: names expanded, what we cannot do refused. */
 static int
-settle(struct hop *hop, int first)
+settle(const struct plan *plan, struct hop *hop, int n)
 {
 	if (hop->connecttimeout <= 0)
 		hop->connecttimeout = CONNECT_TIMEOUT;
-	if (first && hop->proxycommand != NULL &&
-	    strcmp(hop->proxycommand, "none") != 0 &&
-	    strstr(hop->proxycommand, "proxyhop") == NULL) {
-		say("%s: its ProxyCommand is not run by this version; "
-		    "-o %s:ProxyCommand=none connects without it", hop->name,
-		    hop->name);
-		return -1;
-	}
+	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
-	return expand_words(hop, "IdentityFile", &hop->identityfile);
+	return beyond_us(hop) || ask_hash(plan, hop, n) == -1 ||
+	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||
+	    expand_words(hop, "CertificateFile", &hop->certificatefile) == -1 ?
+	    -1 : 0;
 }
 
 static int
 settle_all(struct plan *plan)
 {
 	struct hop *hop;
+	int n = 0;
 
 	TAILQ_FOREACH(hop, &plan->hops, entry)
-		if (settle(hop, hop == TAILQ_FIRST(&plan->hops)) == -1)
+		if (settle(plan, hop, ++n) == -1)
 			return -1;
 	return 0;
 }
 
-/* An option for a hop that is not there is a slip of the pen. */
-static int
-unused(const struct conf *conf)
+/*
+ * Nobody has said which way: for clients that have no ProxyJump, ssh is asked
+ * for that of the target.  Returns it allocated, or NULL after saying that
+ * there is none.
+ */
+static char *
+ask_target(struct plan *plan)
 {
-	struct option *option;
+	struct question q = { .conf = plan->conf };
+	struct hop *target;
+	enum answer answer;
+	char *jump = NULL, *next;
 
-	TAILQ_FOREACH(option, &conf->options, entry)
-		if (!option->used) {
-			say("-o %s: no hop is called \"%s\"", option->typed,
-			    option->hop);
-			return 1;
-		}
-	return 0;
+	target = hop_new(plan->host, plan->host);
+	target->typed_port = plan->port;
+	q.next = next = after(plan, target);
+	answer = ask(target, &q);
+	if (answer == ANSWER_OK && is_set(target->proxyjump))
+		jump = xstrdup(target->proxyjump);
+	else if (answer != ANSWER_REFUSED)
+		say("no gateway for %s; give -J gateway, or write in "
+		    "ssh_config: Host %s, ProxyJump gateway; or in "
+		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
+		    "straight", plan->host, plan->host, plan->host);
+	free(next);
+	hop_free(target);
+	return jump;
+}
+
+/* Somebody wrote "none": how to connect to the target itself. */
+static int
+plan_straight(struct plan *plan)
+{
+	struct question q = { .conf = plan->conf, .number = 1,
+	    .earlier = "none" };
+	struct hop *target;
+	char *next;
+	int rc;
+
+	plan->target = target = hop_new(plan->host, plan->host);
+	target->typed_port = plan->port;
+	q.next = next = after(plan, target);
+	rc = take_answer(plan, target, 1, ask(target, &q));
+	free(next);
+	if (target->connecttimeout <= 0)
+		target->connecttimeout = CONNECT_TIMEOUT;
+	return rc;
+}
+
+/* The list of hops as somebody wrote it. */
+static int
+begin(struct plan *plan)
+{
+	const struct conf *conf = plan->conf;
+	struct hop *hop;
+	char *jump, *why;
+	int rc = 0;
+
+	jump = conf->jump != NULL ? xstrdup(conf->jump) : ask_target(plan);
+	if (jump == NULL)
+		return -1;
+	if ((why = hop_list(&plan->hops, jump)) != NULL) {
+		say("%s: ProxyJump %s: %s", plan->host, jump, why);
+		rc = -1;
+	}
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		hop->place = conf->jump != NULL ? conf->jump_place : "ssh";
+	free(why);
+	free(jump);
+	return rc == -1 || too_long(plan) ? -1 : 0;
 }
 
 /*
@@ -216,28 +584,78 @@ unused(const struct conf *conf)
  * after saying why there is none; plan_free() in either case.
  */
 int
-plan_make(struct plan *plan, struct conf *conf)
+plan_make(struct plan *plan, const struct conf *conf)
 {
-	int n;
-
+	plan->conf = conf;
 	plan->host = conf->host;
 	plan->port = conf->port;
-	if (conf->jump == NULL) {
-		say("no gateway given; write -J gateway[,gateway ...]");
+	if (begin(plan) == -1)
 		return GIVEUP;
-	}
-	if (hop_list(&plan->hops, conf->jump) == -1 || too_long(plan))
-		return GIVEUP;
-	/*
-	 * Depth first, as ssh walks it: the nearest hop's own ProxyJump goes
-	 * before it, and so on.  The later ones' do not count.
-	 */
-	for (n = plan->nhops; n > 0; n = prepend(plan))
-		if (ask_hops(plan, conf, n) == -1 || circle(plan))
-			return GIVEUP;
-	if (n == -1 || unused(conf) || settle_all(plan) == -1)
+	if (plan->nhops == 0)
+		return plan_straight(plan) == -1 ? GIVEUP : OK;
+	if (walk(plan) == -1 || unused(plan) ||
+	    two_ways(plan) || ask_canonical(plan) == -1 ||
+	    settle_all(plan) == -1)
 		return GIVEUP;
 	return OK;
+}
+
+/* What plan_print() knows while it prints one hop. */
+struct printer {
+	const struct plan	*plan;
+	const struct hop	*hop;
+	int			 number;
+};
+
+static int
+is_keyword(const struct option *option, const char *name)
+{
+	size_t len = strcspn(option->text, "= \t");
+
+	if (option->flag == 'i')
+		return strcmp(name, "identityfile") == 0;
+	return strlen(name) == len && strncasecmp(option->text, name, len) == 0;
+}
+
+/*
+ * Where a value comes from, as far as known.  Of keywords that may come
+ * several times the typed ones are the first, in order.
+ */
+static const char *
+source(const struct printer *p, const char *name, size_t index)
+{
+	const struct option *option;
+
+	if ((strcmp(name, "user") == 0 && p->hop->typed_user != NULL) ||
+	    (strcmp(name, "port") == 0 && p->hop->typed_port != 0))
+		return p->hop->place;
+	TAILQ_FOREACH(option, &p->plan->conf->options, entry)
+		if (ask_concerns(option, p->hop, p->number) &&
+		    is_keyword(option, name) && index-- == 0)
+			return option->place;
+	return p->plan->no_ssh ? "default" : "ssh";
+}
+
+static void
+print_setting(const char *name, size_t index, const char *value, void *arg)
+{
+	if (say_level() > 0)
+		printf("%s %s\t(%s)\n", name, value, source(arg, name, index));
+	else
+		printf("%s %s\n", name, value);
+}
+
+/* Prints the plan on stdout, keys and values written as ssh -G has them. */
+void
+plan_print(const struct plan *plan)
+{
+	struct printer p = { plan, NULL, 0 };
+
+	TAILQ_FOREACH(p.hop, &plan->hops, entry) {
+		printf("hop %d %s\n", ++p.number, p.hop->name);
+		keyword_each(p.hop, print_setting, &p);
+	}
+	printf("target %s %d\n", plan->host, plan->port);
 }
 
 /* Frees the hops; the plan can be made again. */
@@ -245,5 +663,7 @@ void
 plan_free(struct plan *plan)
 {
 	hops_free(&plan->hops);
+	hop_free(plan->target);
+	plan->target = NULL;
 	plan->nhops = 0;
 }

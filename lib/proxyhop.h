@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
@@ -46,26 +47,31 @@ struct words {
 	size_t	  n;
 };
 
-/* One -o: Keyword=value, for every hop or for one. */
+/* One -o or -i, for every hop or for one. */
 struct option {
 	TAILQ_ENTRY(option)	 entry;
+	int			 flag;	/* 'o' or 'i' */
 	char			*hop;	/* name as typed or number; NULL: all */
-	char			*text;	/* Keyword=value, as ssh -o takes it */
+	char			*text;	/* as ssh takes it after the flag */
 	char			*typed;	/* the whole word, for complaints */
+	char			*place;	/* where it was typed */
 	int			 used;
 };
 TAILQ_HEAD(options, option);
 
-/* The command line, and nothing else; read-only once options() is through. */
+/* The command line, then the own file; read-only once both are through. */
 struct conf {
 	char		*configfile;	/* -F; NULL: ssh's own files */
-	struct words	 identities;	/* -i */
-	struct options	 options;	/* -o, -4, -6 */
+	struct options	 options;	/* -o, -i, -4, -6 */
 	char		*jump;		/* -J; NULL: not given */
+	char		*jump_place;	/* where it was typed */
 	char		*logfile;	/* -E; NULL: stderr */
+	char		*routefile;	/* -r; NULL: ~/.ssh/proxyhop.conf */
+	int		 print;		/* -G */
 	int		 verbose;	/* -v, counted */
 	int		 quiet;		/* -q */
-	char		*host;		/* the target, as the client gave it */
+	int		 version;	/* -V */
+	const char	*host;		/* the target, as the client gave it */
 	int		 port;
 };
 
@@ -74,41 +80,67 @@ struct hop {
 	TAILQ_ENTRY(hop)	 entry;
 	char			*spec;		/* as typed in -J */
 	char			*name;		/* its host part: what we call it */
+	const char		*place;		/* where spec is written */
 	char			*typed_user;	/* written in spec, or NULL */
 	int			 typed_port;	/* written in spec, or 0 */
 
+	int			 asked;		/* ssh has answered */
+
 	/* from here on as ssh_config(5) names them */
-	char			*hostname;
-	char			*user;
-	int			 port;
 	char			*addressfamily;
+	int			 batchmode;
 	char			*bindaddress;
-	int			 connecttimeout;	/* seconds */
-	struct words		 identityfile;
-	char			*identityagent;
-	int			 identitiesonly;
-	char			*preferredauthentications;
-	char			*pubkeyauthentication;
-	struct words		 userknownhostsfile;
-	struct words		 globalknownhostsfile;
-	char			*hostkeyalias;
-	char			*stricthostkeychecking;
-	int			 hashknownhosts;
+	char			*bindinterface;
+	char			*canonicalizehostname;
+	struct words		 certificatefile;
+	int			 checkhostip;
 	char			*ciphers;
-	char			*macs;
-	char			*kexalgorithms;
+	int			 compression;
+	int			 connectionattempts;
+	int			 connecttimeout;	/* seconds */
+	struct words		 globalknownhostsfile;
+	int			 hashknownhosts;
 	char			*hostkeyalgorithms;
-	char			*pubkeyacceptedalgorithms;
-	char			*rekeylimit;
-	char			*proxyjump;
+	char			*hostkeyalias;
+	char			*hostname;
+	int			 identitiesonly;
+	char			*identityagent;
+	struct words		 identityfile;
+	int			 kbdinteractiveauthentication;
+	char			*kexalgorithms;
+	char			*knownhostscommand;
+	char			*loglevel;
+	char			*macs;
+	int			 numberofpasswordprompts;
+	int			 passwordauthentication;
+	char			*pkcs11provider;
+	int			 port;
+	char			*preferredauthentications;
 	char			*proxycommand;
+	char			*proxyjump;
+	char			*pubkeyacceptedalgorithms;
+	char			*pubkeyauthentication;
+	char			*rekeylimit;
+	char			*remotecommand;
+	int			 requiredrsasize;
+	char			*revokedhostkeys;
+	int			 serveralivecountmax;
+	int			 serveraliveinterval;	/* seconds */
+	char			*stricthostkeychecking;
+	int			 tcpkeepalive;
+	char			*user;
+	struct words		 userknownhostsfile;
+	char			*verifyhostkeydns;
 };
 TAILQ_HEAD(hops, hop);
 
 /* The way to the target: what the command line and ssh say together. */
 struct plan {
 	struct hops	 hops;		/* nearest first */
-	int		 nhops;
+	int		 nhops;		/* 0: connect straight */
+	struct hop	*target;	/* if so, how to connect; else NULL */
+	int		 no_ssh;	/* nobody answers ssh -G */
+	const struct conf *conf;
 	const char	*host;		/* the target; conf's */
 	int		 port;
 };
@@ -177,9 +209,11 @@ void	 words_free(struct words *);
 void	 words_join(char **, const char *, const char *);
 char	*words_visible(const char *);
 char	*words_base64(const void *, size_t);
+const char *words_split(struct words *, const char *);
 
 /* say.c: messages */
 void	 say_open(const struct conf *);
+void	 say_more(int);
 int	 say_level(void);
 void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_debug(int, const char *, ...)
@@ -187,38 +221,68 @@ void	 say_debug(int, const char *, ...)
 const char *say_stage(enum stage);
 uint64_t now(void);
 
+/* conf.c: the command line and the own file */
+int	 conf_options(struct conf *, int, char *[]);
+int	 conf_file(struct conf *);
+int	 conf_parse(struct conf *, FILE *, const char *);
+void	 conf_free(struct conf *);
+
 /* hop.c: one gateway as text and as data */
 struct hop *hop_parse(const char *, const char **);
-int	 hop_list(struct hops *, const char *);
+struct hop *hop_new(const char *, const char *);
+char	*hop_list(struct hops *, const char *);
 int	 hop_target(const char *, const char *, int *, const char **);
 void	 hop_free(struct hop *);
 void	 hops_free(struct hops *);
 
 /* keyword.c: the settings of a hop, one table */
 int	 keyword_set(struct hop *, const char *, const char *);
+int	 keyword_known(const char *);
+void	 keyword_unset(struct hop *);
 void	 keyword_free(struct hop *);
+void	 keyword_each(const struct hop *, void (*)(const char *, size_t,
+	    const char *, void *), void *);
 
 /* expand.c: what ssh -G leaves to be expanded */
 char	*expand_file(const struct hop *, const char *, const char **);
 const char *expand_home(void);
+const char *expand_user(void);
 
 /* ask.c: what ssh itself says of a hop */
+enum answer {
+	ANSWER_OK,
+	ANSWER_REFUSED,		/* ssh has, and was quoted */
+	ANSWER_NONE		/* no ssh, or one without -G */
+};
+
+/* How to ask. */
+struct question {
+	const struct conf	*conf;
+	int			 number;	/* of the hop; 0: the target */
+	const char		*earlier;	/* hops before, or NULL */
+	const char		*next;		/* where to, as ssh -W has it */
+	const char		*remote;	/* RemoteCommand, or NULL */
+};
+
 struct ask {
 	struct hop	*hop;		/* borrowed; gets the answer */
 	pid_t		 pid;		/* -1: not running */
 	int		 out, err;	/* what ssh wrote: memory files */
 };
 
-void	 ask_start(struct ask *, const struct conf *, struct hop *, int,
-	    const char *, const char *);
-int	 ask_finish(struct ask *, int);
+void	 ask_start(struct ask *, struct hop *, const struct question *);
+enum answer ask_finish(struct ask *, int);
+int	 ask_read(struct hop *, char *);
+int	 ask_concerns(const struct option *, const struct hop *, int);
 
 /* plan.c: command line and ssh's answers to a list of hops */
-int	 plan_make(struct plan *, struct conf *);
+int	 plan_make(struct plan *, const struct conf *);
+void	 plan_print(const struct plan *);
 void	 plan_free(struct plan *);
 
 /* chain.c: the links, and the one poll() */
 int	 chain_open(struct chain *, const struct plan *, int, int);
+int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
 void	 chain_close(struct chain *);
 int	 chain_turn(struct chain *);
@@ -240,6 +304,9 @@ void	 link_close(struct link *);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);
+
+/* straight.c: no gateway at all */
+int	 straight(struct chain *, const struct plan *, int, int);
 
 /* joint.c: how one session's channel becomes the next one's connection */
 void	 joint_open(int *, int *);

@@ -60,6 +60,14 @@ say_open(const struct conf *conf)
 		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
+/* Raises the level to that of n times -v, unless -q. */
+void
+say_more(int n)
+{
+	if (level != QUIET && level < n)
+		level = n;
+}
+
 /* Returns how often -v was given, or less than 0 for -q. */
 int
 say_level(void)

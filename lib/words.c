@@ -118,3 +118,54 @@ words_base64(const void *data, size_t n)
 	(void)b64_ntop(data, n, s, size);
 	return s;
 }
+
+/*
+ * Takes the next word off *p, quotes as in a shell, no expansion.  Returns
+ * NULL, or what is wrong with it.
+ */
+static const char *
+next_word(const char **p, char *to)
+{
+	const char *s = *p;
+	char quote = '\0';
+
+	for (; *s != '\0' && (quote != '\0' || strchr(" \t\r\n", *s) == NULL);
+	    s++) {
+		if (quote == '\0' && (*s == '"' || *s == '\''))
+			quote = *s;
+		else if (*s == quote)
+			quote = '\0';
+		else if (*s == '\\' && (quote == '\0' || (quote == '"' &&
+		    (s[1] == '"' || s[1] == '\\')))) {
+			if (s[1] == '\0' || s[1] == '\n')
+				return "nothing after '\\'";
+			*to++ = *++s;
+		} else
+			*to++ = *s;
+	}
+	*to = '\0';
+	*p = s;
+	return quote == '\0' ? NULL : "a quote is not closed";
+}
+
+/*
+ * Splits a line into words, up to a # that begins one.  Returns NULL, or what
+ * is wrong with it.
+ */
+const char *
+words_split(struct words *w, const char *line)
+{
+	const char *why;
+	char *word;
+
+	for (;;) {
+		line += strspn(line, " \t\r\n");
+		if (*line == '\0' || *line == '#')
+			return NULL;
+		word = xcalloc(1, strlen(line) + 1);
+		why = next_word(&line, word);
+		words_add(w, word);
+		if (why != NULL)
+			return why;
+	}
+}

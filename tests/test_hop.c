@@ -105,7 +105,7 @@ ParameterizedTest(struct bad *row, hop, bad) {
 Test(hop, list) {
 	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
 
-	cr_assert_eq(hop_list(&hops, "a,b:1, c@d"), 0);
+	cr_assert_null(hop_list(&hops, "a,b:1, c@d"));
 	cr_assert_str_eq(TAILQ_FIRST(&hops)->name, "a");
 	cr_assert_str_eq(TAILQ_LAST(&hops, hops)->name, "d");
 	hops_free(&hops);
@@ -115,10 +115,12 @@ Test(hop, list) {
 Test(hop, list_with_a_hole) {
 	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
 
-	cr_assert_eq(hop_list(&hops, "a,,b"), -1);
+	cr_assert_str_eq(hop_list(&hops, "a,,b"), "\"\": no host name");
 	hops_free(&hops);
-	cr_assert_eq(hop_list(&hops, ""), -1);
+	cr_assert_not_null(hop_list(&hops, ""));
 	hops_free(&hops);
+	cr_assert_null(hop_list(&hops, "none"));
+	cr_assert(TAILQ_EMPTY(&hops));
 }
 
 Test(hop, target) {

@@ -5,7 +5,7 @@
 #include "proxyhop.h"
 
 static struct hop *
-hop_new(void)
+gateway(void)
 {
 	const char *why;
 
@@ -21,7 +21,7 @@ hop_new(void)
 } while (0)
 
 Test(keyword, strings) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	STRING_ROW(addressfamily);
 	STRING_ROW(bindaddress);
@@ -44,7 +44,7 @@ Test(keyword, strings) {
 }
 
 Test(keyword, numbers) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	cr_assert_eq(keyword_set(hop, "port", "2222"), 0);
 	cr_assert_eq(keyword_set(hop, "Port", "22"), 0);
@@ -59,7 +59,7 @@ Test(keyword, numbers) {
 }
 
 Test(keyword, bad_values) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	cr_assert_eq(keyword_set(hop, "port", "ssh"), -1);
 	cr_assert_eq(keyword_set(hop, "connecttimeout", "-1"), -1);
@@ -68,7 +68,7 @@ Test(keyword, bad_values) {
 }
 
 Test(keyword, lists_keep_their_order) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	keyword_set(hop, "identityfile", "~/a b");
 	keyword_set(hop, "identityfile", "none");
@@ -79,7 +79,7 @@ Test(keyword, lists_keep_their_order) {
 }
 
 Test(keyword, files_on_one_line) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	keyword_set(hop, "userknownhostsfile", "/a/known hosts ~/b /c");
 	cr_assert_eq(hop->userknownhostsfile.n, 3);
@@ -94,7 +94,7 @@ Test(keyword, files_on_one_line) {
 }
 
 Test(keyword, unknown_ones_are_for_others) {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 
 	cr_assert_eq(keyword_set(hop, "visualhostkey", "yes"), 0);
 	hop_free(hop);

@@ -50,7 +50,7 @@ Test(words, base64) {
 }
 
 static struct hop *
-hop_new(void)
+gateway(void)
 {
 	const char *why;
 	struct hop *hop = hop_parse("alias", &why);
@@ -64,7 +64,7 @@ hop_new(void)
 static void
 expands(const char *name, const char *wanted)
 {
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 	const char *why;
 	char *file = expand_file(hop, name, &why);
 
@@ -95,7 +95,7 @@ Test(expand, refusals) {
 	static const char *const names[] = {
 		"%Z", "/k/%", "${NOT_SET_AT_ALL}", "${OPEN", "~no-such-user/x"
 	};
-	struct hop *hop = hop_new();
+	struct hop *hop = gateway();
 	const char *why;
 	size_t i;
 
