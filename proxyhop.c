@@ -109,6 +109,7 @@ settle_in(void)
 	setenv(MARK, "1", 1);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);	/* if ignored, nobody can be waited for */
 }
 
 /*
@@ -126,24 +127,6 @@ unblock_stdout(void)
 	return flags;
 }
 
-/*
- * The one check that the plan leaves to us: it can be printed, not yet run.
- */
-static int
-beyond_this_version(const struct plan *plan)
-{
-	const struct hop *first = TAILQ_FIRST(&plan->hops);
-
-	if (first == NULL || first->proxycommand == NULL ||
-	    strcmp(first->proxycommand, "none") == 0 ||
-	    strstr(first->proxycommand, "proxyhop") != NULL)
-		return 0;
-	say("%s: its ProxyCommand is not run by this version; "
-	    "-o %s:ProxyCommand=none connects without it", first->name,
-	    first->name);
-	return 1;
-}
-
 /* From the plan to the exit status. */
 static int
 run(const struct plan *plan)
@@ -151,8 +134,6 @@ run(const struct plan *plan)
 	static struct chain chain;
 	int flags, status;
 
-	if (beyond_this_version(plan))
-		return GIVEUP;
 	flags = unblock_stdout();
 	if (plan->nhops == 0)
 		status = straight(&chain, plan, STDIN_FILENO, STDOUT_FILENO);

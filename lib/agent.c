@@ -12,6 +12,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,11 @@
 #define IDENTITIES_ANSWER	12
 #define MAX_ANSWER		(256 * 1024)
 #define PATIENCE		5000	/* ms an agent may take to list keys */
+
+#define SIGN_PATIENCE		60	/* s it may take to sign */
+#define REQUEST_MAX		(64 * 1024)	/* what one call may send */
+
+static volatile sig_atomic_t	signing;	/* for SIGALRM: the agent */
 
 /* What is left of an answer. */
 struct reader {
@@ -52,7 +58,9 @@ connect_agent(const char *path)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+	/* an agent with no room for us is as good as none */
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0)) == -1)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
 		close(fd);
@@ -66,7 +74,7 @@ connect_agent(const char *path)
  * has failed, or the chain's status if that has.
  */
 static int
-read_all(struct chain *c, int fd, void *buf, size_t len)
+read_all(struct chain *c, struct link *l, int fd, void *buf, size_t len)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	uint64_t until = now() + PATIENCE;
@@ -77,7 +85,7 @@ read_all(struct chain *c, int fd, void *buf, size_t len)
 	while (len > 0) {
 		if ((status = chain_wait(c, &pfd, 1, until)) != OK)
 			return status;
-		if (now() >= until)
+		if (now() >= until || link_gone(l))
 			return -1;
 		if (pfd.revents == 0)
 			continue;
@@ -179,7 +187,7 @@ parse_list(struct agent *agent, const unsigned char *answer, size_t len)
 }
 
 static int
-list(struct chain *c, struct agent *agent)
+list(struct chain *c, struct link *l, struct agent *agent)
 {
 	static const unsigned char request[] = { 0, 0, 0, 1,
 	    REQUEST_IDENTITIES };
@@ -189,36 +197,40 @@ list(struct chain *c, struct agent *agent)
 
 	if (write(agent->fd, request, sizeof(request)) != sizeof(request))
 		return -1;
-	if ((rc = read_all(c, agent->fd, &len, 4)) != 0)
+	if ((rc = read_all(c, l, agent->fd, &len, 4)) != 0)
 		return rc;
 	if ((len = be32toh(len)) == 0 || len > MAX_ANSWER)
 		return -1;
 	answer = xcalloc(1, len);
-	if ((rc = read_all(c, agent->fd, answer, len)) == 0)
+	if ((rc = read_all(c, l, agent->fd, answer, len)) == 0)
 		rc = parse_list(agent, answer, len);
 	free(answer);
 	return rc;
 }
 
 /*
- * Connects to the agent of hop, if it has one, and gets its list of keys; an
- * agent that does not answer has none.  Returns OK, or another status if the
+ * Connects to the agent of l's hop, if it has one, and gets its list of keys;
+ * an agent that does not answer has none, and its time is not the hop's.  Returns OK, or another status if the
  * chain has failed meanwhile; agent_close() in any case.
  */
 int
-agent_open(struct chain *c, const struct hop *hop, struct agent *agent)
+agent_open(struct chain *c, struct link *l, struct agent *agent)
 {
+	uint64_t asked = now(), deadline = c->deadline;
 	int rc;
 
 	memset(agent, 0, sizeof(*agent));
 	agent->fd = -1;
-	if ((agent->path = socket_path(hop)) == NULL || *agent->path == '\0')
+	if ((agent->path = socket_path(l->hop)) == NULL || *agent->path == '\0')
 		return OK;
 	if ((agent->fd = connect_agent(agent->path)) == -1) {
 		say_debug(1, "agent %s: %s", agent->path, strerror(errno));
 		return OK;
 	}
-	if ((rc = list(c, agent)) == -1)
+	c->deadline = 0;
+	rc = list(c, l, agent);
+	c->deadline = deadline + (now() - asked);
+	if (rc == -1)
 		say_debug(1, "agent %s: no answer that makes sense",
 		    agent->path);
 	return rc == -1 ? OK : rc;
@@ -268,6 +280,75 @@ offer(struct link *l, const struct agent_key *k)
 	return pair[1];
 }
 
+/* Sends on what libssh has sent into the stand-in. */
+static void
+send_on(int from, int to)
+{
+	char *data = xcalloc(1, REQUEST_MAX), *p = data;
+	ssize_t left = read(from, data, REQUEST_MAX), n;
+
+	while (left > 0) {
+		if ((n = write(to, p, left)) > 0) {
+			p += n;
+			left -= n;
+		} else if (errno != EINTR)
+			break;
+	}
+	free(data);
+}
+
+/*
+ * The first call reads the list and asks the server about the key.  Were the
+ * server's answer there before that call is through, libssh would go on and
+ * read a signature from where the list was.  So the call has a stand-in for
+ * its connection, from which no answer can come.
+ */
+static int
+begin(struct link *l)
+{
+	int connection = ssh_get_fd(l->session), pair[2], kept, rc;
+
+	if ((kept = fcntl(connection, F_DUPFD_CLOEXEC, 0)) == -1)
+		return SSH_AUTH_DENIED;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    pair) == -1) {
+		close(kept);
+		return SSH_AUTH_DENIED;
+	}
+	(void)dup3(pair[0], connection, O_CLOEXEC);
+	close(pair[0]);
+	rc = ssh_userauth_agent(l->session, l->hop->user);
+	(void)dup3(kept, connection, O_CLOEXEC);
+	send_on(pair[1], kept);
+	close(pair[1]);
+	close(kept);
+	return rc;
+}
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	(void)shutdown(signing, SHUT_RDWR);
+}
+
+/*
+ * libssh waits for the agent's signature and for nothing else, however long a
+ * person takes to confirm it: there must be an end to that.
+ */
+static int
+sign(struct link *l)
+{
+	int rc;
+
+	signing = l->agentfd;
+	signal(SIGALRM, on_alarm);
+	alarm(SIGN_PATIENCE);
+	rc = ssh_userauth_agent(l->session, l->hop->user);
+	alarm(0);
+	return rc;
+}
+
 /*
  * Tries to log in with one key of the agent.  Returns OK and in *rc what
  * ssh_userauth_agent() returns, or another status if the chain has failed.
@@ -281,14 +362,13 @@ agent_login(struct chain *c, struct link *l, struct agent *agent,
 	*rc = SSH_AUTH_DENIED;
 	if ((fd = offer(l, k)) == -1)
 		return OK;
-	*rc = ssh_userauth_agent(l->session, l->hop->user);
+	*rc = begin(l);
 	close(fd);
 	/* the list is read: from here on it is the agent itself */
 	if (*rc == SSH_AUTH_AGAIN)
 		(void)dup3(agent->fd, l->agentfd, O_CLOEXEC);
 	while (*rc == SSH_AUTH_AGAIN && (status = chain_turn(c)) == OK)
-		*rc = link_gone(l) ? SSH_AUTH_ERROR :
-		    ssh_userauth_agent(l->session, l->hop->user);
+		*rc = link_gone(l) ? SSH_AUTH_ERROR : sign(l);
 	return status;
 }
 

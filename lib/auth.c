@@ -224,7 +224,7 @@ try_agent(struct login *login, int *status)
 	struct agent agent;
 	enum result result = NO;
 
-	if ((*status = agent_open(login->c, hop, &agent)) != OK)
+	if ((*status = agent_open(login->c, login->l, &agent)) != OK)
 		result = ENOUGH;
 	if (result == NO)
 		result = try_agent_keys(login, &agent, 1, status);

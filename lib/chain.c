@@ -72,7 +72,8 @@ turn(struct chain *c, struct pollfd *pfd)
 }
 
 /*
- * Has a link that was up gone?  Asked before each wait, since any call into
+ * Has a link that was up gone?  It no longer matters when the target has
+ * closed and we only have to write what it sent.  Asked before each wait, since any call into
  * libssh may find out, a write as well, and close the descriptor that would
  * have told us.
  */
@@ -81,6 +82,8 @@ lost(struct chain *c)
 {
 	int i;
 
+	if (c->n == 0 || relay_safe(last(c)))
+		return OK;
 	for (i = 0; i < c->n; i++)
 		if (c->links[i].up && link_gone(&c->links[i]))
 			return link_lost(c, &c->links[i]);
@@ -217,15 +220,22 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 
 /*
  * Carries until the target has closed and all it sent is written, or nobody
- * reads it any more.  Returns OK, or RETRY after saying which hop was lost.
+ * reads it any more.  Returns OK, or RETRY after saying which hop was lost, or
+ * that standard output has failed.
  */
 int
 chain_carry(struct chain *c)
 {
-	int status = OK;
+	int error, status = OK;
 
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
+	error = last(c)->gone;
+	if (status == OK && error != 0 && error != EPIPE &&
+	    error != ECONNRESET) {
+		say("standard output: %s", strerror(error));
+		status = RETRY;
+	}
 	return status;
 }
 

@@ -21,6 +21,8 @@
 
 #include "proxyhop.h"
 
+#define MAX_PATTERN	1000
+
 enum marker {
 	PLAIN,
 	REVOKED,
@@ -85,9 +87,10 @@ take_marker(char *line, enum marker *marker)
 	if (*line != '@')
 		return line;
 	len = strcspn(line, " ");
-	if (strncmp(line, "@revoked", len) == 0)
+	if (len == strlen("@revoked") && strncmp(line, "@revoked", len) == 0)
 		*marker = REVOKED;
-	else if (strncmp(line, "@cert-authority", len) == 0)
+	else if (len == strlen("@cert-authority") &&
+	    strncmp(line, "@cert-authority", len) == 0)
 		*marker = AUTHORITY;
 	else
 		return NULL;
@@ -110,12 +113,14 @@ left_out(const char *name, const char *line)
 	while (!out && (pattern = strsep(&rest, ",")) != NULL) {
 		if (*pattern != '!')
 			continue;
+		if (strlen(pattern) > MAX_PATTERN)	/* libssh gives up */
+			out = 1;
 		single = xasprintf("%s%s", pattern + 1, key);
 		e = NULL;
 		rc = ssh_known_hosts_parse_line(name, single, &e);
 		if (rc == SSH_OK)
 			ssh_knownhosts_entry_free(e);
-		out = rc == SSH_OK;
+		out |= rc == SSH_OK;
 		free(single);
 	}
 	free(list);
@@ -160,7 +165,7 @@ scan_file(const char *file, const char *name, entry_fn fn, void *arg)
 	size_t size = 0;
 
 	if ((f = fopen(file, "re")) == NULL) {
-		say_debug(errno == ENOENT ? 2 : 0, "%s: %s", file,
+		say_debug(errno == ENOENT ? 2 : 1, "%s: %s", file,
 		    strerror(errno));
 		return;
 	}

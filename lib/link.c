@@ -11,9 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libssh/server.h>
+
 #include "proxyhop.h"
 
-#define TURNS	64	/* reads of one session before the others' turn */
+#define TURNS		64	/* reads of one session before the others' */
+#define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
+				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
 /* user@host:port, a v6 address in brackets. */
 static char *
@@ -88,6 +92,11 @@ link_fail(struct chain *c, struct link *l, enum status status,
 int
 link_timeout(struct chain *c, struct link *l)
 {
+	if (l->stage == STAGE_FORWARD)
+		return link_fail(c, l, RETRY, "%s has not opened %s:%d within "
+		    "%d seconds; check that it is up and can be reached from "
+		    "%s", l->hop->name, l->to_host, l->to_port,
+		    l->hop->connecttimeout, l->hop->name);
 	return link_fail(c, l, RETRY, "no answer within %d seconds; check "
 	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
 	    l->hop->hostname);
@@ -117,7 +126,8 @@ link_words(const struct link *l)
 	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
 	if (n == 0 && disconnected(l))
 		return xstrdup("connection closed");
-	return words_visible(words + n);
+	return words_visible(words[n] == '\0' ? "connection closed" :
+	    words + n);
 }
 
 /*
@@ -153,14 +163,23 @@ on_progress(void *arg, float part)
 		link_stage(l, STAGE_KEX);
 }
 
+/*
+ * The log is also the one place where libssh tells the largest packet a
+ * channel's far end takes.
+ */
 static void
 on_log(int priority, const char *function, const char *text, void *arg)
 {
+	struct link *l = arg;
+	const char *p;
 	char *seen;
 
 	(void)priority;
-	(void)arg;
 	(void)function;
+	if (l != NULL && (p = strstr(text, "maxpacket : ")) != NULL)
+		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
+	if (say_level() < 3)
+		return;
 	seen = words_visible(text);
 	say_debug(3, "libssh: %s", seen);
 	free(seen);
@@ -197,7 +216,9 @@ set_options(struct link *l, int fd)
 	char *hostkeys;
 	int off = 0, rc;
 
-	hostkeys = hostkey_algorithms(hop);
+	if ((hostkeys = hostkey_algorithms(hop)) == NULL &&
+	    hop->hostkeyalgorithms != NULL)
+		return -1;
 	rc = set(l, SSH_OPTIONS_PROCESS_CONFIG, &off) |
 	    set(l, SSH_OPTIONS_FD, &fd) |
 	    set(l, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") |
@@ -218,15 +239,24 @@ set_options(struct link *l, int fd)
 	return rc;
 }
 
+/* What a server may ask of a client we refuse; libssh would keep it all. */
+static int
+on_message(ssh_session session, ssh_message message, void *arg)
+{
+	(void)session;
+	(void)message;
+	(void)arg;
+	return 1;	/* answered with a refusal, and freed */
+}
+
 static int
 new_session(struct link *l, int fd)
 {
 	if ((l->session = ssh_new()) == NULL)
 		errx(RETRY, "out of memory");
-	if (say_level() >= 3) {
-		ssh_set_log_level(SSH_LOG_PACKET);
-		ssh_set_log_callback(on_log);
-	}
+	ssh_set_log_callback(on_log);
+	ssh_set_log_level(say_level() >= 3 ? SSH_LOG_PACKET : SSH_LOG_NOLOG);
+	ssh_set_message_callback(l->session, on_message, NULL);
 	l->callbacks.userdata = l;
 	l->callbacks.connect_status_function = on_progress;
 	ssh_callbacks_init(&l->callbacks);
@@ -262,8 +292,9 @@ link_connect(struct chain *c, struct link *l, int fd)
 
 	link_stage(l, STAGE_BANNER);
 	if (new_session(l, fd) != 0)
-		return session_fail(c, l, GIVEUP, "check the algorithms "
-		    "that ssh -G lists for it");
+		return link_fail(c, l, GIVEUP, "of one kind of algorithms "
+		    "libssh has none that is set for it (host certificates "
+		    "are none); see proxyhop -G and allow another one");
 	while ((rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL && ((l->event = ssh_event_new()) == NULL ||
@@ -290,6 +321,8 @@ forward_fail(struct chain *c, struct link *l, const char *host, int port)
 	text = ssh_get_error(l->session);
 	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
 	    &code, &n) != 1 || n == 0) {
+		if (relay_overrun(&l->relay))
+			return link_lost(c, l);
 		words = link_words(l);
 		status = link_fail(c, l, RETRY, "%s while opening %s:%d; the "
 		    "log of sshd there knows why", words, host, port);
@@ -337,6 +370,36 @@ nudge(struct link *l, int *nudged)
 }
 
 /*
+ * Asks for the channel and waits.  Returns OK and in *rc what libssh says, or
+ * another status if another hop has failed.
+ */
+static int
+open_channel(struct chain *c, struct link *l, ssh_channel channel, int *rc)
+{
+	int nudged = 0, status = OK;
+
+	l->heard = 0;
+	l->maxpacket = 0;
+	ssh_set_log_userdata(l);
+	if (say_level() < 3)
+		ssh_set_log_level(SSH_LOG_PROTOCOL);
+	while ((*rc = ssh_channel_open_forward(channel, l->to_host,
+	    l->to_port, "127.0.0.1", 65535)) == SSH_AGAIN) {
+		if ((status = chain_turn(c)) != OK)
+			break;
+		if (link_gone(l)) {
+			*rc = SSH_ERROR;
+			break;
+		}
+		nudge(l, &nudged);
+	}
+	if (say_level() < 3)
+		ssh_set_log_level(SSH_LOG_NOLOG);
+	ssh_set_log_userdata(NULL);
+	return status;
+}
+
+/*
  * Opens a direct-tcpip channel (RFC 4254, 7.2) to host:port, a name that l's
  * hop will resolve, and joins it to rfd and wfd.  Returns OK, or another
  * status after saying why not.
@@ -346,21 +409,23 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
     int rfd, int wfd)
 {
 	ssh_channel channel;
-	int nudged = 0, rc, status;
+	int rc, status;
 
 	link_stage(l, STAGE_FORWARD);
+	l->to_host = host;
+	l->to_port = port;
 	if ((channel = ssh_channel_new(l->session)) == NULL)
 		return session_fail(c, l, RETRY, "try again with -v");
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
-	l->heard = 0;
-	while ((rc = ssh_channel_open_forward(channel, host, port,
-	    "127.0.0.1", 65535)) == SSH_AGAIN) {
-		if ((status = chain_turn(c)) != OK)
-			return status;
-		nudge(l, &nudged);
-	}
-	if (rc != SSH_OK)
+	if ((status = open_channel(c, l, channel, &rc)) != OK)
+		return status;
+	/* it may have been opened, and closed again, in one go */
+	if (rc != SSH_OK && (link_gone(l) || l->relay.down == WAY_OPEN))
 		return forward_fail(c, l, host, port);
+	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
+		return link_fail(c, l, RETRY, "it takes packets of %" PRIu32
+		    " bytes, which is no use; is it an SSH server?",
+		    l->maxpacket);
 	link_stage(l, STAGE_CARRY);
 	relay_start(&l->relay);
 	l->up = 1;

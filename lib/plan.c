@@ -288,18 +288,47 @@ walk(struct plan *plan)
 	}
 }
 
-/*
- * One hop, two ways to it: a ProxyCommand where a gateway comes before.  One
- * that runs us is how we were started, and none is none.
- */
+/* A command that is not none, and does not run us: that started us. */
+static int
+other_command(const char *command)
+{
+	const char *name;
+	size_t len;
+
+	if (!is_set(command))
+		return 0;
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	len = strcspn(command, " \t");
+	name = memrchr(command, '/', len);
+	name = name == NULL ? command : name + 1;
+	len -= name - command;
+	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
+}
+
+/* It can be printed, not yet run. */
+static int
+first_command(const struct plan *plan)
+{
+	const struct hop *first = TAILQ_FIRST(&plan->hops);
+
+	if (plan->conf->print || !other_command(first->proxycommand))
+		return 0;
+	say("%s: its ProxyCommand is not run by this version; "
+	    "-o %s:ProxyCommand=none connects without it", first->name,
+	    first->name);
+	return 1;
+}
+
+/* One hop, two ways to it: a ProxyCommand where a gateway comes before. */
 static int
 two_ways(const struct plan *plan)
 {
 	const struct hop *first = TAILQ_FIRST(&plan->hops), *hop;
 
 	TAILQ_FOREACH(hop, &plan->hops, entry)
-		if (hop != first && is_set(hop->proxycommand) &&
-		    strstr(hop->proxycommand, "proxyhop") == NULL) {
+		if (hop != first && other_command(hop->proxycommand)) {
 			say("%s: both a ProxyCommand (%s) and a gateway (%s); "
 			    "to choose the gateway: -o %s:ProxyCommand=none; "
 			    "to choose the command: leave out what is before "
@@ -594,7 +623,7 @@ plan_make(struct plan *plan, const struct conf *conf)
 	if (plan->nhops == 0)
 		return plan_straight(plan) == -1 ? GIVEUP : OK;
 	if (walk(plan) == -1 || unused(plan) ||
-	    two_ways(plan) || ask_canonical(plan) == -1 ||
+	    two_ways(plan) || first_command(plan) || ask_canonical(plan) == -1 ||
 	    settle_all(plan) == -1)
 		return GIVEUP;
 	return OK;

@@ -169,7 +169,8 @@ struct relay {
 	size_t					 held;	/* bytes libssh keeps */
 	size_t					 taken;	/* since last grant */
 	int					 blocked; /* wfd takes no more */
-	int					 gone;	/* wfd has no reader */
+	int					 gone;	/* errno: wfd has failed */
+	int					 started; /* channel is open */
 	int					 moved;	/* wrote to wfd */
 };
 
@@ -185,6 +186,9 @@ struct link {
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
 	int			 heard;		/* its descriptor had news */
+	uint32_t		 maxpacket;	/* of its channel; 0: not known */
+	const char		*to_host;	/* what it was asked to open */
+	int			 to_port;
 	int			 agentfd;	/* libssh's, see agent.c */
 	int			 joint;		/* relay's end of the joint to
 						 * the next session, or -1 */
@@ -334,7 +338,7 @@ struct agent {
 	size_t			 n;
 };
 
-int	 agent_open(struct chain *, const struct hop *, struct agent *);
+int	 agent_open(struct chain *, struct link *, struct agent *);
 int	 agent_login(struct chain *, struct link *, struct agent *,
 	    const struct agent_key *, int *);
 void	 agent_close(struct agent *);
@@ -345,6 +349,7 @@ void	 relay_start(struct relay *);
 void	 relay_poll(const struct relay *, struct pollfd *);
 void	 relay_step(struct relay *, const struct pollfd *);
 int	 relay_done(const struct relay *);
+int	 relay_safe(const struct relay *);
 int	 relay_overrun(const struct relay *);
 void	 relay_free(struct relay *);
 

@@ -9,13 +9,15 @@
  *
  * Bytes for a wfd that takes no more stay in libssh, at most one window of
  * them.  They are then taken all at once: a small read would make libssh
- * grant more while it still holds much, without bound.
+ * grant more while it still holds much, without bound.  When the far end has
+ * ended they are taken, too: libssh forgets them if the session then dies.
  */
 
 #include <sys/socket.h>
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "proxyhop.h"
@@ -35,7 +37,7 @@ put(struct relay *r, const char *data, size_t len)
 	while ((n = write(r->wfd, data, len)) == -1 && errno == EINTR)
 		;
 	if (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
-		r->gone = 1;
+		r->gone = errno;
 		return len;
 	}
 	if (n == -1)
@@ -58,10 +60,31 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 	(void)channel;
 	if (is_stderr)		/* direct-tcpip has none: RFC 4254, 7.2 */
 		return len;
-	if (!r->blocked && r->downbuf.len == 0)
+	if (r->started && !r->blocked && r->downbuf.len == 0)
 		n = put(r, data, len);
 	r->held = len - n;
 	return n;
+}
+
+/*
+ * Reads up to want bytes of what libssh holds, behind what is left over.
+ * Asking for a whole window is also what makes libssh grant one; on_data is
+ * called for what comes in meanwhile, so that the read itself mostly returns
+ * nothing.  If the session has died, what it held stays counted as held.
+ */
+static void
+take(struct relay *r, size_t want)
+{
+	struct buf *b = &r->downbuf;
+	int n;
+
+	memmove(b->data, b->data + b->off, b->len);
+	b->off = 0;
+	n = ssh_channel_read_timeout(r->channel, b->data + b->len, want, 0, 0);
+	if (n < 0)
+		return;
+	r->held = 0;
+	b->len += n;
 }
 
 static void
@@ -73,6 +96,8 @@ on_end(ssh_session session, ssh_channel channel, void *arg)
 	(void)channel;
 	if (r->down == WAY_OPEN)
 		r->down = WAY_DRAINING;
+	if (r->held > 0 && r->held <= WINDOW)
+		take(r, r->held);
 }
 
 /*
@@ -91,7 +116,8 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->up = WAY_SHUT;	/* nothing is read before it is open */
 	r->down = WAY_OPEN;
 	r->upbuf.data = xcalloc(1, CHUNK);
-	r->downbuf.data = xcalloc(1, WINDOW);
+	/* one window left over, and one still held when the end comes */
+	r->downbuf.data = xcalloc(2, WINDOW);
 	r->callbacks.userdata = r;
 	r->callbacks.channel_data_function = on_data;
 	r->callbacks.channel_eof_function = on_end;
@@ -112,23 +138,12 @@ push(struct relay *r)
 	b->len -= n;
 }
 
-/*
- * Reads the channel for all that libssh holds.  Asking for a whole window is
- * also what makes libssh grant one; on_data is called for what comes in
- * meanwhile, so that the read itself mostly returns nothing.
- */
 static void
 pull(struct relay *r, size_t want)
 {
-	int n;
-
-	n = ssh_channel_read_timeout(r->channel, r->downbuf.data, want, 0, 0);
-	r->held = 0;
-	if (n <= 0)
-		return;
-	r->downbuf.off = 0;
-	r->downbuf.len = n;
-	push(r);
+	take(r, want);
+	if (r->downbuf.len > 0)
+		push(r);
 }
 
 static int
@@ -212,8 +227,9 @@ step_up(struct relay *r, int readable)
 void
 relay_start(struct relay *r)
 {
-	r->up = WAY_OPEN;
-	if (r->down == WAY_OPEN && flushed(r))
+	r->started = 1;
+	r->up = r->down == WAY_OPEN ? WAY_OPEN : WAY_SHUT;
+	if (r->down == WAY_OPEN)
 		pull(r, WINDOW);
 }
 
@@ -224,9 +240,9 @@ relay_start(struct relay *r)
 void
 relay_poll(const struct relay *r, struct pollfd *pfd)
 {
-	pfd[0].fd = r->channel != NULL && room(r) > 0 ? r->rfd : -1;
+	pfd[0].fd = r->started && room(r) > 0 ? r->rfd : -1;
 	pfd[0].events = POLLIN;
-	pfd[1].fd = r->channel != NULL && r->down != WAY_SHUT ? r->wfd : -1;
+	pfd[1].fd = r->started && r->down != WAY_SHUT ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
 }
 
@@ -234,11 +250,11 @@ relay_poll(const struct relay *r, struct pollfd *pfd)
 void
 relay_step(struct relay *r, const struct pollfd *pfd)
 {
-	if (r->channel == NULL)
+	if (!r->started)
 		return;
 	/* a pipe says POLLERR, a socket POLLHUP */
 	if (pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-		r->gone = 1;
+		r->gone = EPIPE;
 	if (pfd[1].revents & POLLOUT)
 		r->blocked = 0;
 	if (!r->blocked)
@@ -251,6 +267,13 @@ int
 relay_done(const struct relay *r)
 {
 	return r->gone || r->down == WAY_SHUT;
+}
+
+/* Has the far end closed, and is all it sent in our hands? */
+int
+relay_safe(const struct relay *r)
+{
+	return r->started && r->down != WAY_OPEN && r->held == 0;
 }
 
 /* Has the far end sent more than it was granted? */
