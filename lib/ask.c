@@ -63,6 +63,7 @@ static void
 arguments(struct words *argv, const struct hop *hop, const struct question *q)
 {
 	const struct option *option;
+	const char *const *extra = q->extra;
 	char port[sizeof("65535")];
 
 	add(argv, "ssh", NULL);
@@ -78,10 +79,8 @@ arguments(struct words *argv, const struct hop *hop, const struct question *q)
 	}
 	if (q->earlier != NULL)
 		add(argv, "-J", q->earlier);
-	if (q->remote != NULL) {
-		words_add(argv, xstrdup("-o"));
-		words_add(argv, xasprintf("RemoteCommand=%s", q->remote));
-	}
+	while (extra != NULL && *extra != NULL)
+		add(argv, "-o", *extra++);
 	TAILQ_FOREACH(option, &q->conf->options, entry)
 		if (ask_concerns(option, hop, q->number))
 			add(argv, option->flag == 'i' ? "-i" : "-o",

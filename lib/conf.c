@@ -101,14 +101,16 @@ unreadable(int flag, const char *file, const char *place)
 static int
 add_identity(struct conf *conf, const char *file, const char *place)
 {
-	char *pub;
+	char *name, *pub;
 	int rc = 0;
 
 	/* with the .pub alone the agent has the key */
-	pub = xasprintf("%s.pub", file);
+	name = expand_tilde(file);
+	pub = xasprintf("%s.pub", name);
 	if (access(pub, R_OK) == -1)
-		rc = unreadable('i', file, place);
+		rc = unreadable('i', name, place);
 	free(pub);
+	free(name);
 	add(conf, 'i', file, 0, place);
 	return rc;
 }
@@ -284,6 +286,10 @@ conf_parse(struct conf *conf, FILE *f, const char *name)
 		else
 			bad -= read_line(conf, line, place);
 		free(place);
+	}
+	if (ferror(f)) {
+		say("%s: %s", name, strerror(errno));
+		bad++;
 	}
 	free(line);
 	return bad;

@@ -158,6 +158,27 @@ expand(FILE *to, const struct hop *hop, const char *s)
 }
 
 /*
+ * Returns name with a leading ~ expanded, or as it is if there is no such
+ * user.  The caller frees it.
+ */
+char *
+expand_tilde(const char *name)
+{
+	FILE *to;
+	const char *rest;
+	char *file = NULL;
+	size_t len;
+
+	if ((to = open_memstream(&file, &len)) == NULL)
+		errx(RETRY, "out of memory");
+	rest = tilde(to, name);
+	fputs(rest == NULL ? name : rest, to);
+	if (fclose(to) != 0)
+		errx(RETRY, "out of memory");
+	return file;
+}
+
+/*
  * Returns the name of a file, as ssh -G prints it for hop, with everything
  * expanded, or NULL and in *why what could not be.  The caller frees it.
  */

@@ -523,6 +523,10 @@ look_up_address(const struct link *l, struct verdict *v)
 	name = host_name(host, l->hop->port);
 	scan(l->hop, name, judge, &of_address);
 	free(name);
+	if (v->revoked.file == NULL) {
+		v->revoked = of_address.revoked;
+		memset(&of_address.revoked, 0, sizeof(of_address.revoked));
+	}
 	if (!of_address.known && of_address.changed.file != NULL) {
 		place_free(&v->changed);
 		v->changed = of_address.changed;

@@ -31,7 +31,6 @@ static const struct keyword keywords[] = {
 	ROW(batchmode, YESNO),
 	ROW(bindaddress, STRING),
 	ROW(bindinterface, STRING),
-	OWN(canonicalizehostname, STRING),
 	ROW(certificatefile, LINES),
 	ROW(checkhostip, YESNO),
 	ROW(ciphers, STRING),

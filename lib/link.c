@@ -52,8 +52,8 @@ link_stage(struct link *l, enum stage stage)
 static int
 is_quiet(const struct hop *hop)
 {
-	return hop->loglevel != NULL && (strcmp(hop->loglevel, "QUIET") == 0 ||
-	    strcmp(hop->loglevel, "SILENT") == 0);
+	return hop->loglevel != NULL && (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
 }
 
 /*
@@ -277,6 +277,10 @@ connect_fail(struct chain *c, struct link *l)
 	if (strstr(words, "no match for method") != NULL)
 		return session_fail(c, l, GIVEUP, "allow one of the server's "
 		    "for this host in ssh_config");
+	if (strstr(words, "Failed to verify server hostkey") != NULL)
+		return link_fail(c, l, GIVEUP, "its signature does not hold, "
+		    "or its RSA key is shorter than RequiredRSASize (%d)",
+		    l->hop->requiredrsasize);
 	return session_fail(c, l, RETRY, disconnected(l) ?
 	    "the log of sshd there knows why" : "is it an SSH server?");
 }

@@ -69,12 +69,12 @@ too_long(struct plan *plan)
 
 /* Asks one question and waits for the answer. */
 static enum answer
-ask(struct hop *hop, const struct question *q)
+ask(struct hop *hop, const struct question *q, int quiet)
 {
 	struct ask asked;
 
 	ask_start(&asked, hop, q);
-	return ask_finish(&asked, 0);
+	return ask_finish(&asked, quiet);
 }
 
 /* No ssh: what is typed, and then what ssh has for defaults. */
@@ -158,7 +158,7 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 
 /*
  * Asks about every hop that has not been, at the same time: each takes some
- * 6 ms.  Asked without -J, ssh tells a later hop's own ProxyCommand, too.
+ * 6 ms.  With -J, as ssh starts a later hop, its own way is passed over.
  */
 static int
 ask_hops(struct plan *plan)
@@ -168,15 +168,17 @@ ask_hops(struct plan *plan)
 	int numbers[MAX_HOPS], i, n = 0, rc = 0;
 	enum answer answer;
 	struct hop *hop;
-	char *next;
+	char *earlier, *next;
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		q.number++;
 		if (hop->asked)
 			continue;
+		q.earlier = earlier = way(plan, hop, ",");
 		q.next = next = after(plan, hop);
 		numbers[n] = q.number;
 		ask_start(&asks[n++], hop, &q);
+		free(earlier);
 		free(next);
 	}
 	for (i = 0; i < n; i++) {
@@ -221,7 +223,7 @@ prepend(struct plan *plan)
 	char *why;
 	int n = 0;
 
-	if (first == NULL || !is_set(first->proxyjump))
+	if (plan->fixed || !is_set(first->proxyjump))
 		return 0;
 	if ((why = hop_list(&before, first->proxyjump)) != NULL) {
 		say("%s: ProxyJump %s: %s", first->name, first->proxyjump, why);
@@ -232,6 +234,7 @@ prepend(struct plan *plan)
 	say_debug(1, "%s: has ProxyJump %s", first->name, first->proxyjump);
 	free(first->proxyjump);
 	first->proxyjump = NULL;
+	first->jumped = 1;
 	TAILQ_FOREACH(hop, &before, entry) {
 		hop->place = "ssh";
 		n++;
@@ -321,51 +324,73 @@ first_command(const struct plan *plan)
 	return 1;
 }
 
-/* One hop, two ways to it: a ProxyCommand where a gateway comes before. */
+/* Says that hop has two ways to it. */
 static int
-two_ways(const struct plan *plan)
+two_ways(const struct hop *hop, const char *command)
 {
-	const struct hop *first = TAILQ_FIRST(&plan->hops), *hop;
-
-	TAILQ_FOREACH(hop, &plan->hops, entry)
-		if (hop != first && other_command(hop->proxycommand)) {
-			say("%s: both a ProxyCommand (%s) and a gateway (%s); "
-			    "to choose the gateway: -o %s:ProxyCommand=none; "
-			    "to choose the command: leave out what is before "
-			    "%s", hop->name, hop->proxycommand,
-			    TAILQ_PREV(hop, hops, entry)->name, hop->name,
-			    hop->name);
-			return 1;
-		}
-	return 0;
+	say("%s: both a ProxyCommand (%s) and a gateway (%s); to choose the "
+	    "gateway: -o %s:ProxyCommand=none; to choose the command: leave "
+	    "out what is before %s", hop->name, command,
+	    TAILQ_PREV(hop, hops, entry)->name, hop->name, hop->name);
+	return 1;
 }
 
 /*
- * Canonical names are not looked up for a hop behind another one; ssh has to
- * be asked with -J to know that it is.
+ * One hop, two ways to it: a ProxyCommand where a gateway comes before.  ssh
+ * drops the one that it sees second, so it is asked once more, without the
+ * gateway; what else it then says, or that it refuses, is of no account.
+ * Names of inner hosts are not to be looked up here for that.
  */
 static int
-ask_canonical(struct plan *plan)
+conflict(const struct plan *plan)
 {
+	static const char *const alone[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", NULL };
+	static const char *const no_jump[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", "ProxyJump=none", NULL };
 	struct question q = { .conf = plan->conf };
-	struct hop *hop;
-	char *earlier, *next;
-	int rc = 0;
+	struct ask asks[MAX_HOPS];
+	struct hop *hop, *scratch[MAX_HOPS];
+	int bad = 0, i, n = 0;
+	char *next;
 
+	if (plan->no_ssh)
+		return 0;
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		if (q.number++ == 0 || hop->canonicalizehostname == NULL ||
-		    (strcmp(hop->canonicalizehostname, "true") != 0 &&
-		    strcmp(hop->canonicalizehostname, "yes") != 0))
+		if (q.number++ == 0)
 			continue;
-		q.earlier = earlier = way(plan, hop, ",");
+		scratch[n] = hop_new(hop->spec, hop->name);
+		scratch[n]->typed_user = xstrdup(hop->typed_user);
+		scratch[n]->typed_port = hop->typed_port;
+		/* one that had a ProxyJump of its own is asked to forget it */
+		q.extra = hop->jumped ? no_jump : alone;
 		q.next = next = after(plan, hop);
-		keyword_free(hop);
-		if (take_answer(plan, hop, q.number, ask(hop, &q)) == -1)
-			rc = -1;
-		free(earlier);
+		ask_start(&asks[n], scratch[n], &q);
 		free(next);
+		n++;
 	}
-	return rc;
+	hop = TAILQ_FIRST(&plan->hops);
+	for (i = 0; i < n; i++) {
+		hop = TAILQ_NEXT(hop, entry);
+		if (ask_finish(&asks[i], 1) == ANSWER_OK && !bad &&
+		    other_command(scratch[i]->proxycommand))
+			bad = two_ways(hop, scratch[i]->proxycommand);
+		hop_free(scratch[i]);
+	}
+	return bad;
+}
+
+/* One that runs us is how we were started: it is no way to the hop. */
+static void
+drop_commands(struct plan *plan)
+{
+	struct hop *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if (!other_command(hop->proxycommand)) {
+			free(hop->proxycommand);
+			hop->proxycommand = NULL;
+		}
 }
 
 /* An option for a hop that is not there is a slip of the pen. */
@@ -432,8 +457,9 @@ has_hash(const struct words *w)
 static int
 ask_hash(const struct plan *plan, struct hop *hop, int n)
 {
+	static const char *const remote[] = { "RemoteCommand=%C", NULL };
 	struct question q = { .conf = plan->conf, .number = n,
-	    .remote = "%C" };
+	    .extra = remote };
 	struct hop *scratch;
 	char *earlier = NULL, *next;
 	int rc = -1;
@@ -447,7 +473,7 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 	if (n > 1)
 		q.earlier = earlier = way(plan, hop, ",");
 	q.next = next = after(plan, hop);
-	if (ask(scratch, &q) == ANSWER_OK) {
+	if (ask(scratch, &q, 0) == ANSWER_OK) {
 		hop->remotecommand = scratch->remotecommand;
 		scratch->remotecommand = NULL;
 		rc = 0;
@@ -552,10 +578,14 @@ ask_target(struct plan *plan)
 	target = hop_new(plan->host, plan->host);
 	target->typed_port = plan->port;
 	q.next = next = after(plan, target);
-	answer = ask(target, &q);
-	if (answer == ANSWER_OK && is_set(target->proxyjump))
+	answer = ask(target, &q, 0);
+	if (answer == ANSWER_NONE)
+		(void)go_without(plan);
+	if (answer == ANSWER_OK && is_set(target->proxyjump)) {
 		jump = xstrdup(target->proxyjump);
-	else if (answer != ANSWER_REFUSED)
+		/* the last gateway cannot know what we call it here */
+		plan->host = plan->hostname = xstrdup(target->hostname);
+	} else if (answer != ANSWER_REFUSED)
 		say("no gateway for %s; give -J gateway, or write in "
 		    "ssh_config: Host %s, ProxyJump gateway; or in "
 		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
@@ -578,7 +608,7 @@ plan_straight(struct plan *plan)
 	plan->target = target = hop_new(plan->host, plan->host);
 	target->typed_port = plan->port;
 	q.next = next = after(plan, target);
-	rc = take_answer(plan, target, 1, ask(target, &q));
+	rc = take_answer(plan, target, 1, ask(target, &q, 0));
 	free(next);
 	if (target->connecttimeout <= 0)
 		target->connecttimeout = CONNECT_TIMEOUT;
@@ -601,6 +631,13 @@ begin(struct plan *plan)
 		say("%s: ProxyJump %s: %s", plan->host, jump, why);
 		rc = -1;
 	}
+	hop = TAILQ_FIRST(&plan->hops);
+	if (hop != NULL && strcasecmp(hop->spec, "none") == 0) {
+		/* ssh -J none,gw: gw straight, whatever ProxyJump it has */
+		TAILQ_REMOVE(&plan->hops, hop, entry);
+		hop_free(hop);
+		plan->fixed = 1;
+	}
 	TAILQ_FOREACH(hop, &plan->hops, entry)
 		hop->place = conf->jump != NULL ? conf->jump_place : "ssh";
 	free(why);
@@ -621,11 +658,11 @@ plan_make(struct plan *plan, const struct conf *conf)
 	if (begin(plan) == -1)
 		return GIVEUP;
 	if (plan->nhops == 0)
-		return plan_straight(plan) == -1 ? GIVEUP : OK;
-	if (walk(plan) == -1 || unused(plan) ||
-	    two_ways(plan) || first_command(plan) || ask_canonical(plan) == -1 ||
-	    settle_all(plan) == -1)
+		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;
+	if (walk(plan) == -1 || unused(plan) || conflict(plan) ||
+	    first_command(plan) || settle_all(plan) == -1)
 		return GIVEUP;
+	drop_commands(plan);
 	return OK;
 }
 
@@ -668,8 +705,10 @@ source(const struct printer *p, const char *name, size_t index)
 static void
 print_setting(const char *name, size_t index, const char *value, void *arg)
 {
-	if (say_level() > 0)
-		printf("%s %s\t(%s)\n", name, value, source(arg, name, index));
+	const struct printer *p = arg;
+
+	if (p->plan->conf->verbose > 0)
+		printf("%s %s\t(%s)\n", name, value, source(p, name, index));
 	else
 		printf("%s %s\n", name, value);
 }
@@ -693,6 +732,8 @@ plan_free(struct plan *plan)
 {
 	hops_free(&plan->hops);
 	hop_free(plan->target);
+	free(plan->hostname);
+	plan->hostname = NULL;
 	plan->target = NULL;
 	plan->nhops = 0;
 }

@@ -85,13 +85,13 @@ struct hop {
 	int			 typed_port;	/* written in spec, or 0 */
 
 	int			 asked;		/* ssh has answered */
+	int			 jumped;	/* it had a ProxyJump itself */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addressfamily;
 	int			 batchmode;
 	char			*bindaddress;
 	char			*bindinterface;
-	char			*canonicalizehostname;
 	struct words		 certificatefile;
 	int			 checkhostip;
 	char			*ciphers;
@@ -141,7 +141,9 @@ struct plan {
 	struct hop	*target;	/* if so, how to connect; else NULL */
 	int		 no_ssh;	/* nobody answers ssh -G */
 	const struct conf *conf;
-	const char	*host;		/* the target; conf's */
+	int		 fixed;		/* the first one's way is not asked */
+	char		*hostname;	/* the target's, if ssh was asked */
+	const char	*host;		/* the target; conf's, or hostname */
 	int		 port;
 };
 
@@ -249,6 +251,7 @@ void	 keyword_each(const struct hop *, void (*)(const char *, size_t,
 
 /* expand.c: what ssh -G leaves to be expanded */
 char	*expand_file(const struct hop *, const char *, const char **);
+char	*expand_tilde(const char *);
 const char *expand_home(void);
 const char *expand_user(void);
 
@@ -265,7 +268,7 @@ struct question {
 	int			 number;	/* of the hop; 0: the target */
 	const char		*earlier;	/* hops before, or NULL */
 	const char		*next;		/* where to, as ssh -W has it */
-	const char		*remote;	/* RemoteCommand, or NULL */
+	const char *const	*extra;		/* -o's before all others */
 };
 
 struct ask {

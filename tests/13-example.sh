@@ -3,14 +3,17 @@
 # of a gateway unknown, or one of its lines gone, it does not, and the line
 # about it names that gateway.
 #
-# A block is changed in four words only: proxyhop becomes this program with -F,
-# ~ and 2222 and ops become what there is here.  Where the names of the example
-# are is said in a file before it, which says nothing of what the block says.
+# A block is changed in five words only: proxyhop becomes this program with -F
+# and without an own file, ~ and 2222 and ops become what there is here, and db1
+# an address where the last gateway has to know it.  Where the names of the
+# example are is said in a file before it, which says nothing of what the block
+# says.
 
 . "$(dirname "$0")/harness.sh"
 
 EXAMPLE=$(dirname "$TESTS")/ssh_config.example
 DOMAIN=example.org
+DB1=db1.$DOMAIN
 
 # The names of all blocks.
 blocks()
@@ -22,18 +25,19 @@ blocks()
 cut_out()
 {
 	sed -n "/^# == $1: /,/^# == /{/^# == /!p;}" "$EXAMPLE" |
-	    sed -e "s|ProxyCommand proxyhop|ProxyCommand $PROXYHOP_WRAP $PROXYHOP -F $T/config|" \
+	    sed -e "s|ProxyCommand proxyhop|ProxyCommand $PROXYHOP_WRAP $PROXYHOP -F $T/config -r none|" \
 		-e "s,~/,$T/,g" -e "s,2222,$2,g" \
-		-e "s,\(User[ =]\)ops,\1$ME,g"
+		-e "s,\(User[ =]\)ops,\1$ME,g" -e "s,db1\.$DOMAIN,$DB1,g"
 }
 
 # place NAME LINES...: where a name of the example is, and what else is said.
 place()
 {
-	local name=$1
+	local name=$1.$DOMAIN
 
-	echo "Host $name.$DOMAIN"
-	echo "HostName 127.0.0.1"
+	[ "$1" != db1 ] || name=$DB1
+	echo "Host $name"
+	[ "$name" = 127.0.0.1 ] || echo "HostName 127.0.0.1"
 	shift
 	[ $# -eq 0 ] || printf '%s\n' "$@"
 }
@@ -76,6 +80,8 @@ use()
 {
 	local port=${PORT[gw1]}
 
+	DB1=db1.$DOMAIN
+	[ "$1" = jump ] && DB1=127.0.0.1
 	[ "$1" = options ] && port=${PORT[gw2]}
 	before "$1" >"$T/config"
 	cut_out "$1" "$port" >"$T/block"
@@ -111,7 +117,9 @@ arrives()
 	for name in gw1 gw2 gw3 target; do
 		forget "$name"
 	done
-	if client "$host.$DOMAIN" echo arrived && [ ! -s "$T/err" ]; then
+	host=$host.$DOMAIN
+	[ "$host" != "db1.$DOMAIN" ] || host=$DB1
+	if client "$host" echo arrived && [ ! -s "$T/err" ]; then
 		equal "$sentence" "$(cat "$T/out") $(visited)" "arrived $*"
 	else
 		fail "$sentence" "$T/err" "$T/config" "$T/block"
@@ -121,10 +129,15 @@ arrives()
 # stops SENTENCE GATEWAY N STAGE-AND-MORE: ssh fails, after one line of ours.
 stops()
 {
-	local sentence=$1 status=0 want
+	fails "$1" "$2\.example\.org \(hop $3 of [0-9], .*\): $4"
+}
 
-	want="^proxyhop: $2\.example\.org \(hop $3 of [0-9], .*\): $4"
-	client "db1.$DOMAIN" echo arrived || status=$?
+# fails SENTENCE PATTERN: the same, whatever the line is about.
+fails()
+{
+	local sentence=$1 status=0 want="^proxyhop: $2"
+
+	client "$DB1" echo arrived || status=$?
 	if [ "$status" -eq 255 ] && [ ! -s "$T/out" ] &&
 	    [ "$(grep -c '^proxyhop: ' "$T/err")" -eq 1 ] &&
 	    grep -Eq "$want" "$T/err"; then
@@ -213,6 +226,26 @@ all()
 	arrives "all: gw2 not left out goes round" gw2 gw1 gw2
 }
 
+jump()
+{
+	arrives "jump: the way of ProxyJump" db1 gw1 gw2 target
+	client -v "$DB1" true
+	check "jump: proxyhop goes it, not ssh" \
+	    grep -q "Executing proxy command: exec .*$PROXYHOP" "$T/err"
+	arrives "jump: a gateway, without proxyhop" gw1 gw1
+	unknown jump gw1 1
+	unknown jump gw2 2
+	without jump 's/ exec .*//'
+	fails "jump: without exec" "no gateway for $DB1; "
+	use jump
+	without jump '/ProxyJump/d'
+	fails "jump: without ProxyJump" "no gateway for $DB1; "
+	use jump
+	without jump "s/^Host .*/Host db1.$DOMAIN/"
+	fails "jump: without the name that HostName gives" \
+	    "no gateway for $DB1; "
+}
+
 # Not at DEBUG1: sshd would talk on the command's stderr as well.
 gateways "LogLevel VERBOSE"
 start_peer closed bound
@@ -226,6 +259,6 @@ for block in $(blocks); do
 		fail "$block: there is a test for it"
 	fi
 done
-equal "blocks seen" "$(blocks | wc -w)" 5
+equal "blocks seen" "$(blocks | wc -w)" 6
 check "blocks: every ProxyCommand is in one" test \
-    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 5
+    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 6
