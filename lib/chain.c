@@ -21,13 +21,18 @@ last(const struct chain *c)
 	return &c->links[c->n - 1].relay;
 }
 
+/* How long poll(2) may wait, in milliseconds. */
 static int
-timeout(uint64_t deadline, uint64_t until)
+timeout(const struct chain *c, uint64_t until)
 {
 	uint64_t t = now();
+	int i;
 
-	if (until == 0 || (deadline != 0 && deadline < until))
-		until = deadline;
+	for (i = 0; i < c->n; i++)
+		if (relay_ready(&c->links[i].relay))
+			return 0;
+	if (until == 0 || (c->deadline != 0 && c->deadline < until))
+		until = c->deadline;
 	if (until == 0)
 		return INFTIM;
 	return until > t ? (int)(until - t) : 0;
@@ -109,7 +114,7 @@ chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 	own = gather(c, pfd);
 	if (n > 0)
 		memcpy(pfd + own, more, n * sizeof(*more));
-	rc = poll(pfd, own + n, timeout(c->deadline, until));
+	rc = poll(pfd, own + n, timeout(c, until));
 	if (rc == -1 && errno != EINTR)
 		err(RETRY, "poll");
 	if (rc == -1)

@@ -174,6 +174,7 @@ struct relay {
 	int					 gone;	/* errno: wfd has failed */
 	int					 started; /* channel is open */
 	int					 moved;	/* wrote to wfd */
+	int					 refused; /* by the channel: rekey */
 };
 
 /* A hop we are connected to, or about to be. */
@@ -350,6 +351,7 @@ void	 agent_close(struct agent *);
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
 void	 relay_start(struct relay *);
 void	 relay_poll(const struct relay *, struct pollfd *);
+int	 relay_ready(const struct relay *);
 void	 relay_step(struct relay *, const struct pollfd *);
 int	 relay_done(const struct relay *);
 int	 relay_safe(const struct relay *);

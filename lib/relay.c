@@ -212,6 +212,7 @@ step_up(struct relay *r, int readable)
 	if (b->len > 0) {
 		/* takes nothing while it rekeys: we come again */
 		n = ssh_channel_write(r->channel, b->data + b->off, b->len);
+		r->refused = n <= 0;
 		if (n > 0) {
 			b->off += n;
 			b->len -= n;
@@ -244,6 +245,22 @@ relay_poll(const struct relay *r, struct pollfd *pfd)
 	pfd[0].events = POLLIN;
 	pfd[1].fd = r->started && r->down != WAY_SHUT ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
+}
+
+/*
+ * Can something be moved without waiting?  libssh reads the connection inside
+ * a write, too, so that an end or a window may have come after the step that
+ * would have seen it, and no descriptor will tell.
+ */
+int
+relay_ready(const struct relay *r)
+{
+	if (!r->started)
+		return 0;
+	if (!r->blocked && (r->downbuf.len > 0 || r->down == WAY_DRAINING))
+		return 1;
+	return r->upbuf.len > 0 && !r->refused &&
+	    ssh_channel_window_size(r->channel) > 0;
 }
 
 /* Moves what can be moved, given what poll(2) said of relay_poll()'s fds. */
