@@ -132,12 +132,14 @@ link_words(const struct link *l)
 
 /*
  * Is there nobody to talk to any more?  libssh's calls do not always notice:
- * those of the login would wait for ever.
+ * those of the login would wait for ever, and after a packet that makes no
+ * sense it leaves the connection open.
  */
 int
 link_gone(const struct link *l)
 {
-	return l->dead || !ssh_is_connected(l->session);
+	return l->dead || !ssh_is_connected(l->session) ||
+	    (ssh_get_status(l->session) & (SSH_CLOSED | SSH_CLOSED_ERROR));
 }
 
 /* Fails with the session's own words, and advice. */
