@@ -19,6 +19,7 @@
  * ProxyCommand.
  */
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <err.h>
@@ -92,7 +93,7 @@ fill_descriptors(void)
 
 /*
  * A reader that leaves is noticed by write(2), no core is left with keys in
- * it, and a ProxyCommand or Match exec that starts us again, for one of our
+ * it and no other process looks into us, and a ProxyCommand or Match exec that starts us again, for one of our
  * own hops, is told so.
  */
 static void
@@ -108,6 +109,7 @@ settle_in(void)
 	}
 	setenv(MARK, "1", 1);
 	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);	/* if ignored, nobody can be waited for */
 }
@@ -159,7 +161,7 @@ main(int argc, char *argv[])
 
 	if ((status = plan_make(&plan, &conf)) == OK) {
 		if (conf.print)
-			plan_print(&plan);
+			print_plan(&plan);
 		else
 			status = run(&plan);
 	}

@@ -130,13 +130,19 @@ import(const unsigned char *blob, uint32_t len)
 	char *type, *b64;
 	ssh_key key = NULL;
 	uint32_t n;
+	int rc;
 
 	if (get_string(&r, &name, &n) == -1)
 		return NULL;
 	type = xstrndup((const char *)name, n);
 	b64 = words_base64(blob, len);
-	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type_from_name(type),
-	    &key) != SSH_OK)
+	if (strstr(type, "-cert-v0") != NULL)
+		rc = ssh_pki_import_cert_base64(b64,
+		    ssh_key_type_from_name(type), &key);
+	else
+		rc = ssh_pki_import_pubkey_base64(b64,
+		    ssh_key_type_from_name(type), &key);
+	if (rc != SSH_OK)
 		key = NULL;
 	free(b64);
 	free(type);

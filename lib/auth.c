@@ -1,11 +1,7 @@
 /*
- * Who we are on a hop: the key files that ssh names, then the agent's keys.
- * A key file that can be read is used to sign at once, without asking the
- * server first whether it would do (a round trip), and the agent is asked for
- * its list only when no key file has done.
+ * Who we are on a hop: the methods of RFC 4252 in the order that
+ * PreferredAuthentications or ssh itself has, until the server is content.
  */
-
-#include <sys/stat.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,261 +10,331 @@
 
 #include "proxyhop.h"
 
-#define MAX_KEYS	64	/* tried on one hop */
+#define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
+#define BANNER_MAX	200	/* of a server's banner, in a failure's line */
 
-/* One attempt to log in to a hop. */
-struct login {
-	struct chain	*c;
-	struct link	*l;
-	ssh_key		 tried[MAX_KEYS];	/* public halves */
-	size_t		 ntried;
-	char		*offered;	/* which keys, for the failure's line */
-	char		*passed_over;	/* which not, and why */
-	int		 partial;	/* a method was taken, more is wanted */
+typedef enum result (*method_fn)(struct login *);
+
+static enum result	kbdint(struct login *);
+static enum result	password(struct login *);
+
+static const struct method {
+	const char	*name;
+	int		 bit;		/* as ssh_userauth_list() has it */
+	method_fn	 try;		/* NULL: libssh or we cannot */
+} methods[] = {
+	{ "publickey", SSH_AUTH_METHOD_PUBLICKEY, pubkey_login },
+	{ "keyboard-interactive", SSH_AUTH_METHOD_INTERACTIVE, kbdint },
+	{ "password", SSH_AUTH_METHOD_PASSWORD, password },
+	{ "hostbased", SSH_AUTH_METHOD_HOSTBASED, NULL },
+	{ "gssapi-with-mic", SSH_AUTH_METHOD_GSSAPI_MIC, NULL },
+	{ NULL, 0, NULL }
 };
 
-/* How one key went. */
-enum result {
-	NO,			/* refused: the next one */
-	YES,			/* logged in */
-	ENOUGH			/* no further key will do: see status */
-};
+/*
+ * Has libssh thrown away a message that it did not expect?  It then answers
+ * no more, but does not say that the session has ended.
+ */
+static int
+stuck(const struct link *l)
+{
+	return strstr(ssh_get_error(l->session), "rejected packet") != NULL;
+}
+
+/* RFC 4252, 8: message 60 instead of an answer to a password. */
+static int
+must_change(const struct link *l)
+{
+	return strstr(ssh_get_error(l->session), "rejected packet (type 60)")
+	    != NULL;
+}
+
+/* Will the session say nothing more? */
+static int
+over(const struct link *l)
+{
+	return link_gone(l) || stuck(l);
+}
+
+/*
+ * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
+ * chain, and sees what libssh does not, that the session has gone, before the
+ * turn as well, since the call itself may have read the end.  Returns 0 to
+ * call again, or -1.
+ */
+int
+auth_again(struct login *login)
+{
+	if (over(login->l))
+		return -1;
+	login->status = chain_turn(login->c);
+	return login->status == OK && !over(login->l) ? 0 : -1;
+}
 
 /*
  * What a return code of ssh_userauth_*() means; an error with the session
  * alive is one key's bad luck (an agent that would not sign).
  */
-static enum result
-judge(struct login *login, int rc)
+enum result
+auth_judge(struct login *login, int rc)
 {
-	switch (rc) {
-	case SSH_AUTH_SUCCESS:
+	if (login->status != OK || over(login->l))
+		return LOST;
+	if (rc == SSH_AUTH_SUCCESS)
 		return YES;
-	case SSH_AUTH_PARTIAL:
-		login->partial = 1;
-		return ENOUGH;
-	case SSH_AUTH_ERROR:
-		return link_gone(login->l) ? ENOUGH : NO;
-	default:
-		return NO;
-	}
+	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
 }
 
-/* Has the key been tried, or are there too many?  If not, it is now. */
-static int
-tried(struct login *login, ssh_key key)
+/* Asks the person; returns 0, -1 for no answer, and sets login->status. */
+int
+auth_ask(struct login *login, const char *text, int echo, char *answer)
 {
-	size_t i;
+	int got;
 
-	for (i = 0; i < login->ntried; i++)
-		if (ssh_key_cmp(login->tried[i], key, SSH_KEY_CMP_PUBLIC) == 0)
-			return 1;
-	if (login->ntried == MAX_KEYS)
-		return 1;
-	if (ssh_pki_export_privkey_to_pubkey(key,
-	    &login->tried[login->ntried]) != SSH_OK)
-		login->tried[login->ntried] = ssh_key_dup(key);
-	login->ntried++;
+	if (!prompt_possible(login->l->hop)) {
+		login->mute = 1;
+		return -1;
+	}
+	login->status = prompt(login->c, login->l, text, echo, answer, &got);
+	return login->status == OK && got ? 0 : -1;
+}
+
+static int
+attempts(const struct hop *hop)
+{
+	return hop->numberofpasswordprompts == -1 ? 3 :
+	    hop->numberofpasswordprompts;
+}
+
+/* Adds the lines of a server's text to *to as one line that can be shown. */
+static void
+add_lines(char **to, const char *lines)
+{
+	char *copy, *rest, *line, *seen;
+
+	copy = rest = xstrdup(lines);
+	while ((line = strsep(&rest, "\r\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		seen = words_visible(line);
+		words_join(to, " ", seen);
+		free(seen);
+	}
+	free(copy);
+}
+
+/* One question of the server's, with the name and instruction before it. */
+static int
+answer_one(struct login *login, unsigned i)
+{
+	ssh_session s = login->l->session;
+	char answer[ANSWER_MAX] = "", *text = NULL, echo;
+	int rc;
+
+	add_lines(&text, ssh_userauth_kbdint_getname(s));
+	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
+	add_lines(&text, ssh_userauth_kbdint_getprompt(s, i, &echo));
+	rc = auth_ask(login, text == NULL ? "" : text, echo, answer);
+	if (rc == 0)
+		(void)ssh_userauth_kbdint_setanswer(s, i, answer);
+	explicit_bzero(answer, sizeof(answer));
+	free(text);
+	return rc;
+}
+
+/* A round without a question has something to tell (RFC 4256, 3.2). */
+static void
+tell(const struct login *login)
+{
+	ssh_session s = login->l->session;
+	char *text = NULL;
+
+	add_lines(&text, ssh_userauth_kbdint_getname(s));
+	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
+	if (text != NULL && login->l->hop->batchmode != 1)
+		say("%s (hop %d of %d): it says: %s", login->l->hop->name,
+		    login->l->number, login->c->plan->nhops, text);
+	free(text);
+}
+
+static int
+answer_all(struct login *login)
+{
+	int i, n = ssh_userauth_kbdint_getnprompts(login->l->session);
+
+	if (n == 0)
+		tell(login);
+	for (i = 0; i < n; i++)
+		if (answer_one(login, i) == -1)
+			return -1;
 	return 0;
 }
 
-static void
-pass_over(struct login *login, const char *file, const char *why)
-{
-	char *s;
-
-	s = xasprintf("%s %s", file, why);
-	say_debug(1, "%s (hop %d): %s", login->l->hop->name, login->l->number,
-	    s);
-	words_join(&login->passed_over, ", ", s);
-	free(s);
-}
-
-static void
-note_offer(struct login *login, const char *name)
-{
-	say_debug(1, "%s (hop %d): offering %s", login->l->hop->name,
-	    login->l->number, name);
-	words_join(&login->offered, ", ", name);
-}
-
-/* libssh asks for a passphrase: so the key has one, and we have not. */
 static int
-no_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
-    void *arg)
+kbdint_call(struct login *login)
 {
-	int *encrypted = arg;
+	int rc;
 
-	(void)prompt;
-	(void)buf;
-	(void)len;
-	(void)echo;
-	(void)verify;
-	*encrypted = 1;
-	return -1;
+	while ((rc = ssh_userauth_kbdint(login->l->session,
+	    login->l->hop->user, NULL)) == SSH_AUTH_AGAIN)
+		if (auth_again(login) == -1)
+			break;
+	return rc;
 }
 
-/* Returns the private key in file, or NULL, with a note if it is there. */
-static ssh_key
-load(struct login *login, const char *file)
+/* RFC 4256: rounds of questions; a round may have none. */
+static enum result
+kbdint(struct login *login)
 {
-	struct stat st;
-	ssh_key key = NULL;
-	int encrypted = 0;
+	int asked, n, rc = SSH_AUTH_DENIED;
 
-	if (stat(file, &st) == -1)
-		return NULL;	/* ssh names many that need not exist */
-	if (st.st_uid == getuid() && (st.st_mode & 077) != 0) {
-		pass_over(login, file, "has permissions too open (chmod 600)");
-		return NULL;
+	for (n = attempts(login->l->hop); n > 0; n--) {
+		asked = 0;
+		while ((rc = kbdint_call(login)) == SSH_AUTH_INFO) {
+			asked |= ssh_userauth_kbdint_getnprompts(
+			    login->l->session) > 0;
+			if (answer_all(login) == -1)
+				return login->status == OK ? NO : LOST;
+		}
+		if (auth_judge(login, rc) != NO || !asked)
+			break;
 	}
-	if (ssh_pki_import_privkey_file(file, NULL, no_passphrase, &encrypted,
-	    &key) == SSH_OK)
-		return key;
-	if (encrypted)
-		pass_over(login, file, "is encrypted (ssh-add it)");
-	else if (!(strlen(file) > 4 &&
-	    strcmp(file + strlen(file) - 4, ".pub") == 0))
-		pass_over(login, file, "is no private key that libssh reads");
+	return auth_judge(login, rc);
+}
+
+static enum result
+password(struct login *login)
+{
+	const struct link *l = login->l;
+	char answer[ANSWER_MAX], *text, *seen;
+	int n, rc = SSH_AUTH_DENIED;
+
+	text = xasprintf("%s@%s's password: ", l->hop->user, l->hop->name);
+	seen = words_visible(text);
+	free(text);
+	for (n = attempts(l->hop); n > 0; n--) {
+		if (auth_ask(login, seen, 0, answer) == -1)
+			break;
+		while ((rc = ssh_userauth_password(l->session, l->hop->user,
+		    answer)) == SSH_AUTH_AGAIN)
+			if (auth_again(login) == -1)
+				break;
+		explicit_bzero(answer, sizeof(answer));
+		if (auth_judge(login, rc) != NO)
+			break;
+	}
+	free(seen);
+	return auth_judge(login, rc);
+}
+
+static int
+is_off(const char *value)
+{
+	return value != NULL && (strcmp(value, "no") == 0 ||
+	    strcmp(value, "false") == 0);
+}
+
+/* Is the method one that the configuration lets us use? */
+static int
+allowed(const struct hop *hop, const struct method *m)
+{
+	if (m->try == NULL)
+		return 0;
+	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
+		return !is_off(hop->pubkeyauthentication);
+	if (m->bit == SSH_AUTH_METHOD_INTERACTIVE)
+		return hop->kbdinteractiveauthentication != 0;
+	return hop->passwordauthentication != 0;
+}
+
+static const struct method *
+by_name(const char *name)
+{
+	const struct method *m;
+
+	for (m = methods; m->name != NULL; m++)
+		if (strcmp(m->name, name) == 0)
+			return m;
 	return NULL;
 }
 
-/* Offers one private key; the chain turns until the server has answered. */
-static enum result
-offer(struct login *login, const char *file, ssh_key key, int *status)
+/* The next method in order that is not used up and that the server takes. */
+static const struct method *
+next_method(const struct login *login)
 {
-	struct link *l = login->l;
+	const char *order = login->l->hop->preferredauthentications;
+	const struct method *m, *next = NULL;
+	char *copy, *rest, *name;
+
+	copy = rest = xstrdup(order == NULL ? DEFAULT_ORDER : order);
+	while (next == NULL && (name = strsep(&rest, ",")) != NULL)
+		if ((m = by_name(name)) != NULL &&
+		    allowed(login->l->hop, m) && !(login->used & m->bit) &&
+		    (!login->listed ||
+		    (ssh_userauth_list(login->l->session, NULL) & m->bit)))
+			next = m;
+	free(copy);
+	return next;
+}
+
+/*
+ * Asks what the server takes, where no refusal has told yet: a person is not
+ * to be asked for a password that nobody wants.
+ */
+static enum result
+learn(struct login *login)
+{
 	int rc;
 
-	note_offer(login, file);
-	while ((rc = ssh_userauth_publickey(l->session, l->hop->user, key)) ==
-	    SSH_AUTH_AGAIN) {
-		if ((*status = chain_turn(login->c)) != OK || link_gone(l))
-			return ENOUGH;
-	}
-	return judge(login, rc);
+	while ((rc = ssh_userauth_none(login->l->session,
+	    login->l->hop->user)) == SSH_AUTH_AGAIN)
+		if (auth_again(login) == -1)
+			break;
+	login->listed = 1;
+	return auth_judge(login, rc);
 }
 
 static enum result
-try_files(struct login *login, int *status)
+try_methods(struct login *login)
 {
-	const struct words *files = &login->l->hop->identityfile;
-	enum result result = NO;
-	ssh_key key;
-	size_t i;
+	const struct method *m;
+	enum result result;
 
-	for (i = 0; i < files->n && result == NO; i++) {
-		if ((key = load(login, files->v[i])) == NULL)
+	for (;;) {
+		m = next_method(login);
+		if (!login->listed && (m == NULL ||
+		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
+			if ((result = learn(login)) != NO)
+				return result;
 			continue;
-		if (!tried(login, key))
-			result = offer(login, files->v[i], key, status);
-		ssh_key_free(key);
+		}
+		if (m == NULL)
+			return NO;
+		result = m->try(login);
+		if (result == NO && over(login->l))
+			result = LOST;
+		if (result == YES || result == LOST)
+			return result;
+		login->used |= m->bit;
+		if (result == PARTLY) {
+			login->partial = 1;
+			login->used = 0;
+		}
 	}
-	return result;
-}
-
-/* Is key one of the identity files', by its public half? */
-static int
-named(const struct hop *hop, ssh_key key)
-{
-	ssh_key pub;
-	size_t i, len;
-	char *file;
-	int same = 0, rc;
-
-	for (i = 0; i < hop->identityfile.n && !same; i++) {
-		len = strlen(hop->identityfile.v[i]);
-		if (len > 4 &&
-		    strcmp(hop->identityfile.v[i] + len - 4, ".pub") == 0)
-			file = xstrdup(hop->identityfile.v[i]);
-		else
-			file = xasprintf("%s.pub", hop->identityfile.v[i]);
-		rc = ssh_pki_import_pubkey_file(file, &pub);
-		free(file);
-		if (rc != SSH_OK)
-			continue;
-		same = ssh_key_cmp(pub, key, SSH_KEY_CMP_PUBLIC) == 0;
-		ssh_key_free(pub);
-	}
-	return same;
-}
-
-/* One pass over the agent's keys: those that files name, or the others. */
-static enum result
-try_agent_keys(struct login *login, struct agent *agent, int want_named,
-    int *status)
-{
-	const struct hop *hop = login->l->hop;
-	const struct agent_key *k;
-	enum result result = NO;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < agent->n && result == NO; i++) {
-		k = &agent->keys[i];
-		if (named(hop, k->key) != want_named || tried(login, k->key))
-			continue;
-		note_offer(login, k->comment);
-		*status = agent_login(login->c, login->l, agent, k, &rc);
-		if (*status != OK)
-			return ENOUGH;
-		result = judge(login, rc);
-	}
-	return result;
-}
-
-static enum result
-try_agent(struct login *login, int *status)
-{
-	const struct hop *hop = login->l->hop;
-	struct agent agent;
-	enum result result = NO;
-
-	if ((*status = agent_open(login->c, login->l, &agent)) != OK)
-		result = ENOUGH;
-	if (result == NO)
-		result = try_agent_keys(login, &agent, 1, status);
-	if (result == NO && hop->identitiesonly != 1)
-		result = try_agent_keys(login, &agent, 0, status);
-	agent_close(&agent);
-	return result;
-}
-
-/* Is publickey among the methods that ssh would use here? */
-static int
-may_publickey(const struct hop *hop)
-{
-	const char *methods = hop->preferredauthentications;
-
-	if (hop->pubkeyauthentication != NULL &&
-	    (strcmp(hop->pubkeyauthentication, "no") == 0 ||
-	    strcmp(hop->pubkeyauthentication, "false") == 0))
-		return 0;
-	return methods == NULL || strstr(methods, "publickey") != NULL;
 }
 
 /* The methods that the server would still take, as it named them. */
 static char *
-still_taken(ssh_session session)
+still_taken(const struct login *login)
 {
-	static const struct {
-		int	 method;
-		const char *name;
-	} names[] = {
-		{ SSH_AUTH_METHOD_PUBLICKEY, "publickey" },
-		{ SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive" },
-		{ SSH_AUTH_METHOD_PASSWORD, "password" },
-		{ SSH_AUTH_METHOD_HOSTBASED, "hostbased" },
-		{ SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic" },
-	};
-	int taken = ssh_userauth_list(session, NULL);
+	int taken = ssh_userauth_list(login->l->session, NULL);
+	const struct method *m;
 	char *list = NULL;
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (taken & names[i].method)
-			words_join(&list, ",", names[i].name);
-	return list == NULL ? xstrdup("nothing") : list;
+	for (m = methods; m->name != NULL; m++)
+		if (taken & m->bit)
+			words_join(&list, ",", m->name);
+	return list == NULL ? xstrdup("nothing more") : list;
 }
 
 /* What was offered, and what not, for the line about it. */
@@ -281,7 +347,44 @@ account(const struct login *login)
 		s = xasprintf("offered %s", login->offered);
 	if (login->passed_over != NULL)
 		words_join(&s, "; ", login->passed_over);
-	return s == NULL ? xstrdup("there is none") : s;
+	if (login->mute)
+		words_join(&s, "; ", login->l->hop->batchmode == 1 ?
+		    "BatchMode: nobody is asked" : "nobody to ask");
+	return s == NULL ? xstrdup("no key to offer") : s;
+}
+
+/* The beginning of what the server has to say to everybody. */
+static char *
+banner(const struct link *l)
+{
+	char *text, *seen;
+
+	if ((text = ssh_get_issue_banner(l->session)) == NULL)
+		return NULL;
+	seen = words_visible(text);
+	ssh_string_free_char(text);
+	if (strlen(seen) > BANNER_MAX)
+		strlcpy(seen + BANNER_MAX - 3, "...", 4);
+	return seen;
+}
+
+/* The session has ended before the server was content. */
+static int
+cut_off(struct login *login, const char *keys)
+{
+	struct link *l = login->l;
+	char *words = link_words(l);
+	int status = login->offered == NULL ? RETRY : GIVEUP;
+
+	if (must_change(l))
+		status = link_fail(login->c, l, GIVEUP, "the password of %s "
+		    "has to be changed first; do that with ssh", l->hop->user);
+	else
+		(void)link_fail(login->c, l, status, "%s, logging in as %s "
+		    "(%s); name the right key with IdentityFile and "
+		    "IdentitiesOnly", words, l->hop->user, keys);
+	free(words);
+	return status;
 }
 
 /* The line about a login that did not succeed. */
@@ -289,46 +392,26 @@ static int
 refused(struct login *login)
 {
 	struct link *l = login->l;
-	const char *user = l->hop->user;
-	char *keys, *taken, *words;
+	char *keys = account(login), *taken, *says;
 	int status = GIVEUP;
 
-	keys = account(login);
-	taken = still_taken(l->session);
-	words = link_words(l);
-	if (!may_publickey(l->hop))
-		(void)link_fail(login->c, l, status, "publickey is switched "
-		    "off, and this version does nothing else; check "
-		    "PreferredAuthentications and PubkeyAuthentication");
-	else if (link_gone(l))
-		status = link_fail(login->c, l, login->offered == NULL ?
-		    RETRY : GIVEUP, "%s, logging in as %s (%s); name the right "
-		    "key with IdentityFile and IdentitiesOnly", words, user,
-		    keys);
-	else if (login->offered == NULL)
-		(void)link_fail(login->c, l, status, "no key to offer for %s "
-		    "(%s); check IdentityFile, or ssh-add one", user, keys);
-	else if (login->partial)
-		(void)link_fail(login->c, l, status, "the key is taken for "
-		    "%s, but it also wants %s, which this version cannot do; "
-		    "ask for another way in", user, taken);
-	else
-		(void)link_fail(login->c, l, status, "no key was taken for %s "
-		    "(%s); it takes %s, this version publickey alone; check "
-		    "User and IdentityFile", user, keys, taken);
-	free(words);
+	if (over(l)) {
+		status = cut_off(login, keys);
+		free(keys);
+		return status;
+	}
+	taken = still_taken(login);
+	says = banner(l);
+	(void)link_fail(login->c, l, status, "%s %s (%s); it %s %s%s%s"
+	    "; check User, IdentityFile and PreferredAuthentications",
+	    login->partial ? "only half let in as" : "not let in as",
+	    l->hop->user, keys, login->partial ? "also wants" : "takes",
+	    taken, says == NULL ? "" : "; it says: ",
+	    says == NULL ? "" : says);
+	free(says);
 	free(taken);
 	free(keys);
 	return status;
-}
-
-static void
-login_free(struct login *login)
-{
-	while (login->ntried > 0)
-		ssh_key_free(login->tried[--login->ntried]);
-	free(login->offered);
-	free(login->passed_over);
 }
 
 /*
@@ -339,17 +422,19 @@ int
 auth(struct chain *c, struct link *l)
 {
 	struct login login = { .c = c, .l = l };
-	enum result result = NO;
-	int status = OK;
+	enum result result;
+	char *says;
+	int status;
 
 	link_stage(l, STAGE_AUTH);
-	if (may_publickey(l->hop)) {
-		result = try_files(&login, &status);
-		if (result == NO)
-			result = try_agent(&login, &status);
-	}
+	result = try_methods(&login);
+	status = login.status;
+	if ((says = banner(l)) != NULL)
+		say_debug(1, "%s (hop %d): it says: %s", l->hop->name,
+		    l->number, says);
+	free(says);
 	if (status == OK && result != YES)
 		status = refused(&login);
-	login_free(&login);
+	pubkey_free(&login);
 	return status;
 }

@@ -54,6 +54,7 @@ struct verdict {
 	struct place	 changed;	/* another key of its type */
 	struct place	 other;		/* a key of another type */
 	struct place	 authority;
+	char		*name;		/* that changed is about */
 };
 
 /* host in lower case, with the port if it is not 22. */
@@ -247,9 +248,9 @@ hostkey_algorithms(const struct hop *hop)
 	return first;
 }
 
-/* Returns SHA256:..., which the caller frees. */
-static char *
-fingerprint(ssh_key key)
+/* Returns the key's fingerprint, SHA256:..., which the caller frees. */
+char *
+hostkey_fingerprint(ssh_key key)
 {
 	unsigned char *hash;
 	char *text, *copy;
@@ -271,7 +272,7 @@ describe(ssh_key key)
 {
 	char *print, *text;
 
-	print = fingerprint(key);
+	print = hostkey_fingerprint(key);
 	text = xasprintf("%s key %s", ssh_key_type_to_char(ssh_key_type(key)),
 	    print);
 	free(print);
@@ -294,6 +295,16 @@ place_free(struct place *place)
 {
 	free(place->line);
 	free(place->key);
+}
+
+/* Moves what is there to where nothing is yet. */
+static void
+place_move(struct place *to, struct place *from)
+{
+	if (to->file != NULL)
+		return;
+	*to = *from;
+	memset(from, 0, sizeof(*from));
 }
 
 static void
@@ -322,6 +333,7 @@ verdict_free(struct verdict *v)
 	place_free(&v->changed);
 	place_free(&v->other);
 	place_free(&v->authority);
+	free(v->name);
 }
 
 /* ssh's hash of a name: |1|salt|HMAC-SHA1(salt, name), in base64. */
@@ -382,14 +394,35 @@ new_line(int fd, const struct hop *hop, ssh_key key)
 	return line;
 }
 
-/* Adds the key to the first user file: whole, in one write, or not at all. */
+/*
+ * Writes the line in one go, so that those of several programs do not mix.  A
+ * part of it, on a full disk, is taken back, unless another line is behind it.
+ */
+static int
+append(int fd, const char *line)
+{
+	ssize_t n, len = strlen(line);
+	struct stat st;
+	off_t end;
+
+	if ((n = write(fd, line, len)) == len)
+		return 0;
+	if (n == -1)
+		return -1;
+	end = lseek(fd, 0, SEEK_CUR);
+	if (fstat(fd, &st) == 0 && st.st_size == end)
+		(void)ftruncate(fd, end - n);
+	errno = ENOSPC;
+	return -1;
+}
+
+/* Adds the key to the first user file: whole, or not at all. */
 static int
 add(const struct hop *hop, ssh_key key)
 {
 	const char *file;
 	char *line, *dir;
-	ssize_t n = -1;
-	int fd;
+	int fd, rc = -1;
 
 	if (hop->userknownhostsfile.n == 0) {
 		errno = ENOENT;
@@ -403,14 +436,10 @@ add(const struct hop *hop, ssh_key key)
 	if (fd == -1)
 		return -1;
 	if ((line = new_line(fd, hop, key)) != NULL)
-		n = write(fd, line, strlen(line));
-	if (n != -1 && (size_t)n != strlen(line)) {
-		errno = ENOSPC;
-		n = -1;
-	}
+		rc = append(fd, line);
 	free(line);
 	close(fd);
-	return n == -1 ? -1 : 0;
+	return rc;
 }
 
 static int
@@ -434,71 +463,165 @@ accept_new(struct chain *c, struct link *l, ssh_key key)
 static int
 changed(struct chain *c, struct link *l, const struct verdict *v)
 {
-	char *text, *name;
+	char *text;
 
 	text = describe(v->key);
-	name = lookup_name(l->hop, 1);
 	(void)link_fail(c, l, GIVEUP, "the host key has changed: %s offers "
 	    "%s, but %s has %s; somebody may be listening in; if it is right, "
-	    "remove the old one: ssh-keygen -R '%s' -f %s", l->hop->name,
-	    text, v->changed.line, v->changed.key, name, v->changed.file);
-	free(name);
+	    "remove the old one: ssh-keygen -R '%s' -f '%s'", l->hop->name,
+	    text, v->changed.line, v->changed.key, v->name, v->changed.file);
 	free(text);
 	return GIVEUP;
 }
 
-/* No line has this key: the mode decides, and what else is known. */
+/* What there is instead of the line that we miss. */
+static char *
+instead(const struct verdict *v)
+{
+	if (v->other.file != NULL)
+		return xasprintf(", but %s has %s", v->other.line,
+		    v->other.key);
+	if (v->authority.file != NULL)
+		return xasprintf(", and libssh cannot honour the "
+		    "@cert-authority of %s", v->authority.line);
+	return xstrdup("");
+}
+
+/* What the answer means, as ssh takes it: 1 yes, 0 no, -1 neither. */
+static int
+meaning(char *answer, const char *print)
+{
+	answer += strspn(answer, " \t");
+	answer[strcspn(answer, " \t")] = '\0';
+	if (*answer == '\0' || strcasecmp(answer, "no") == 0)
+		return 0;
+	return strcasecmp(answer, "yes") == 0 || strcmp(answer, print) == 0 ?
+	    1 : -1;
+}
+
+/* Is the answer yes: the word, or the fingerprint itself? */
+static int
+agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
+    int *status)
+{
+	char answer[ANSWER_MAX], *print, *first;
+	const char *text;
+	int got, yes = -1;
+
+	print = hostkey_fingerprint(key);
+	first = xasprintf("%s. Go on connecting (yes/no/fingerprint)? ",
+	    question);
+	for (text = first; yes == -1;
+	    text = "Please type yes, no or the fingerprint: ") {
+		*status = prompt(c, l, text, 1, answer, &got);
+		yes = *status == OK && got ? meaning(answer, print) : 0;
+	}
+	free(first);
+	free(print);
+	return yes;
+}
+
+static int
+mode_is(const struct hop *hop, const char *mode)
+{
+	return hop->stricthostkeychecking != NULL &&
+	    strcmp(hop->stricthostkeychecking, mode) == 0;
+}
+
+/* No line has this key: the mode decides, or the person. */
 static int
 unknown(struct chain *c, struct link *l, const struct verdict *v)
 {
-	const char *mode = l->hop->stricthostkeychecking;
-	char *text, *name;
+	const struct hop *hop = l->hop;
+	char *text, *name, *known, *question;
+	int status = OK;
 
-	if (v->other.file == NULL && mode != NULL &&
-	    (strcmp(mode, "accept-new") == 0 || strcmp(mode, "no") == 0 ||
-	    strcmp(mode, "off") == 0 || strcmp(mode, "false") == 0))
+	if (v->other.file == NULL && (mode_is(hop, "accept-new") ||
+	    mode_is(hop, "no") || mode_is(hop, "off") ||
+	    mode_is(hop, "false")))
 		return accept_new(c, l, v->key);
 	text = describe(v->key);
-	name = lookup_name(l->hop, 1);
-	if (v->other.file != NULL)
-		(void)link_fail(c, l, GIVEUP, "%s is not known for %s, but %s "
-		    "has %s; compare them, and accept it with: ssh %s", text,
-		    name, v->other.line, v->other.key, l->hop->name);
-	else if (v->authority.file != NULL)
-		(void)link_fail(c, l, GIVEUP, "%s is not known for %s, and "
-		    "libssh cannot honour the @cert-authority of %s; add the "
-		    "plain key with: ssh %s", text, name, v->authority.line,
-		    l->hop->name);
-	else
-		(void)link_fail(c, l, GIVEUP, "%s is not known for %s; "
-		    "compare it, and accept it with: ssh %s", text, name,
-		    l->hop->name);
+	name = lookup_name(hop, 1);
+	known = instead(v);
+	question = xasprintf("%s is not known for %s%s", text, name, known);
+	if ((hop->stricthostkeychecking == NULL || mode_is(hop, "ask")) &&
+	    agreed(c, l, v->key, question, &status))
+		status = accept_new(c, l, v->key);
+	else if (status == OK)
+		status = link_fail(c, l, GIVEUP, "%s; compare it, and accept "
+		    "it with: ssh %s", question, hop->name);
+	free(question);
+	free(known);
 	free(name);
 	free(text);
-	return GIVEUP;
+	return status;
 }
 
-/* As ssh: a line for the name without port is good enough to accept. */
+/*
+ * RevokedHostKeys: a file of public keys, one a line.  Returns OK, or GIVEUP
+ * after saying that the key is there, or that nobody can know.
+ */
+static int
+check_revoked(struct chain *c, struct link *l, ssh_key key)
+{
+	const char *file = l->hop->revokedhostkeys;
+	struct entry entry = { PLAIN, NULL, file, 0 };
+	struct verdict v = { .key = key };
+	FILE *f;
+	char *line = NULL, *s;
+	size_t size = 0;
+	int status = OK;
+
+	if (file == NULL || strcasecmp(file, "none") == 0)
+		return OK;
+	if ((f = fopen(file, "re")) == NULL)
+		return link_fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		    strerror(errno));
+	while (status == OK && getline(&line, &size, f) != -1) {
+		if (++entry.line == 1 && strncmp(line, "SSHKRL", 6) == 0) {
+			status = link_fail(c, l, GIVEUP, "RevokedHostKeys %s: "
+			    "a KRL, which libssh cannot read; write the keys "
+			    "as text", file);
+			break;
+		}
+		s = xasprintf("@revoked * %s", line);
+		scan_line(s, "*", &entry, judge, &v);
+		free(s);
+		if (v.revoked.file != NULL)
+			status = link_fail(c, l, GIVEUP, "the host key is "
+			    "revoked: %s is in %s; ask who runs %s",
+			    v.revoked.key, v.revoked.line, l->hop->name);
+	}
+	if (status == OK && ferror(f))
+		status = link_fail(c, l, GIVEUP, "RevokedHostKeys %s: %s",
+		    file, strerror(errno));
+	free(line);
+	fclose(f);
+	verdict_free(&v);
+	return status;
+}
+
+/*
+ * As ssh: a line for the name without port is good enough to accept.  Unlike
+ * ssh, we also take such a line's word if it revokes.
+ */
 static void
 look_up(const struct hop *hop, struct verdict *v)
 {
 	struct verdict plain = { .key = v->key };
 	char *name;
 
-	name = lookup_name(hop, 1);
-	scan(hop, name, judge, v);
-	free(name);
-	if (v->known || v->changed.file != NULL || hop->port == 22 ||
-	    hop->hostkeyalias != NULL)
+	v->name = lookup_name(hop, 1);
+	scan(hop, v->name, judge, v);
+	if (hop->port == 22 || hop->hostkeyalias != NULL)
 		return;
 	name = lookup_name(hop, 0);
 	scan(hop, name, judge, &plain);
 	free(name);
-	v->known = plain.known;
-	if (v->revoked.file == NULL) {
-		v->revoked = plain.revoked;
-		memset(&plain.revoked, 0, sizeof(plain.revoked));
-	}
+	if (v->changed.file == NULL)
+		v->known |= plain.known;
+	place_move(&v->revoked, &plain.revoked);
+	place_move(&v->authority, &plain.authority);
 	verdict_free(&plain);
 }
 
@@ -512,7 +635,7 @@ look_up_address(const struct link *l, struct verdict *v)
 	struct verdict of_address = { .key = v->key };
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	char host[NI_MAXHOST], *name;
+	char host[NI_MAXHOST];
 
 	if (l->hop->checkhostip != 1 || l->number != 1 ||
 	    l->hop->hostkeyalias != NULL ||
@@ -520,17 +643,15 @@ look_up_address(const struct link *l, struct verdict *v)
 	    &len) == -1 || getnameinfo((struct sockaddr *)&ss, len, host,
 	    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
 		return;
-	name = host_name(host, l->hop->port);
-	scan(l->hop, name, judge, &of_address);
-	free(name);
-	if (v->revoked.file == NULL) {
-		v->revoked = of_address.revoked;
-		memset(&of_address.revoked, 0, sizeof(of_address.revoked));
-	}
+	of_address.name = host_name(host, l->hop->port);
+	scan(l->hop, of_address.name, judge, &of_address);
+	place_move(&v->revoked, &of_address.revoked);
 	if (!of_address.known && of_address.changed.file != NULL) {
 		place_free(&v->changed);
-		v->changed = of_address.changed;
-		memset(&of_address.changed, 0, sizeof(of_address.changed));
+		memset(&v->changed, 0, sizeof(v->changed));
+		place_move(&v->changed, &of_address.changed);
+		free(v->name);
+		v->name = xstrdup(of_address.name);
 		v->known = 0;
 	}
 	verdict_free(&of_address);
@@ -550,6 +671,7 @@ hostkey_check(struct chain *c, struct link *l)
 	link_stage(l, STAGE_HOSTKEY);
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return link_fail(c, l, GIVEUP, "it has shown no host key");
+	l->hostkey = v.key;	/* from here on it must stay the same */
 	look_up(l->hop, &v);
 	look_up_address(l, &v);
 	if (v.revoked.file != NULL)
@@ -558,9 +680,22 @@ hostkey_check(struct chain *c, struct link *l)
 		    v.revoked.line, l->hop->name);
 	else if (v.changed.file != NULL && !v.known)
 		status = changed(c, l, &v);
-	else if (!v.known)
+	else if ((status = check_revoked(c, l, v.key)) == OK && !v.known)
 		status = unknown(c, l, &v);
 	verdict_free(&v);
-	ssh_key_free(v.key);
 	return status;
+}
+
+/* After another key exchange: is the key still the one that was checked? */
+int
+hostkey_same(const struct link *l)
+{
+	ssh_key key;
+	int same;
+
+	if (ssh_get_server_publickey(l->session, &key) != SSH_OK)
+		return 0;
+	same = ssh_key_cmp(key, l->hostkey, SSH_KEY_CMP_PUBLIC) == 0;
+	ssh_key_free(key);
+	return same;
 }

@@ -123,6 +123,8 @@ link_words(const struct link *l)
 	const char *words = ssh_get_error(l->session);
 	int n = 0;
 
+	if (l->impostor)
+		return xstrdup("its host key changed while connected");
 	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
 	if (n == 0 && disconnected(l))
 		return xstrdup("connection closed");
@@ -163,6 +165,7 @@ on_progress(void *arg, float part)
 
 	if (part >= 0.4f && l->stage == STAGE_BANNER)
 		link_stage(l, STAGE_KEX);
+	l->rekeyed = part >= 1.0f && l->hostkey != NULL;
 }
 
 /*
@@ -279,9 +282,11 @@ connect_fail(struct chain *c, struct link *l)
 	if (strstr(words, "no match for method") != NULL)
 		return session_fail(c, l, GIVEUP, "allow one of the server's "
 		    "for this host in ssh_config");
-	if (strstr(words, "Failed to verify server hostkey") != NULL)
-		return link_fail(c, l, GIVEUP, "its signature does not hold, "
-		    "or its RSA key is shorter than RequiredRSASize (%d)",
+	/* libssh forgets which of the two it was */
+	if (strstr(words, "verify server hostkey signature") != NULL)
+		return link_fail(c, l, GIVEUP, "it has not proved to own its "
+		    "host key, or that is an RSA key of fewer bits than "
+		    "RequiredRSASize (%d); have a longer one made there",
 		    l->hop->requiredrsasize);
 	return session_fail(c, l, RETRY, disconnected(l) ?
 	    "the log of sshd there knows why" : "is it an SSH server?");
@@ -327,7 +332,7 @@ forward_fail(struct chain *c, struct link *l, const char *host, int port)
 	text = ssh_get_error(l->session);
 	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
 	    &code, &n) != 1 || n == 0) {
-		if (relay_overrun(&l->relay))
+		if (l->impostor || relay_overrun(&l->relay))
 			return link_lost(c, l);
 		words = link_words(l);
 		status = link_fail(c, l, RETRY, "%s while opening %s:%d; the "
@@ -453,6 +458,10 @@ link_drive(struct link *l)
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
 		l->dead = rc == SSH_ERROR || relay_overrun(&l->relay);
+		/* libssh takes any key when it rekeys: RFC 4253, 9 */
+		if (l->rekeyed && !hostkey_same(l))
+			l->dead = l->impostor = 1;
+		l->rekeyed = 0;
 	}
 }
 
@@ -462,6 +471,9 @@ link_lost(struct chain *c, struct link *l)
 {
 	char *words;
 
+	if (l->impostor)
+		return link_fail(c, l, GIVEUP, "its host key changed while "
+		    "connected; somebody may be listening in");
 	if (relay_overrun(&l->relay))
 		return link_fail(c, l, RETRY, "it sent more than it was "
 		    "granted; do not trust it");
@@ -479,6 +491,7 @@ link_close(struct link *l)
 	if (l->event != NULL)
 		ssh_event_free(l->event);
 	ssh_free(l->session);
+	ssh_key_free(l->hostkey);
 	relay_free(&l->relay);
 	if (l->joint != -1)
 		close(l->joint);

@@ -77,56 +77,6 @@ ask(struct hop *hop, const struct question *q, int quiet)
 	return ask_finish(&asked, quiet);
 }
 
-/* No ssh: what is typed, and then what ssh has for defaults. */
-static int
-do_without(const struct conf *conf, struct hop *hop, int n)
-{
-	static const char *const defaults[][2] = {
-		{ "port", "22" },
-		{ "identityfile", "~/.ssh/id_rsa" },
-		{ "identityfile", "~/.ssh/id_ecdsa" },
-		{ "identityfile", "~/.ssh/id_ed25519" },
-		{ "userknownhostsfile",
-		    "~/.ssh/known_hosts ~/.ssh/known_hosts2" },
-		{ "globalknownhostsfile",
-		    "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2" },
-	};
-	const struct option *option;
-	char *key, *value;
-	size_t i;
-	int own_key, rc = 0;
-
-	if (hop->typed_user != NULL)
-		(void)keyword_set(hop, "user", hop->typed_user);
-	if (hop->typed_port != 0)
-		hop->port = hop->typed_port;
-	TAILQ_FOREACH(option, &conf->options, entry) {
-		if (!ask_concerns(option, hop, n))
-			continue;
-		if (option->flag == 'i') {
-			(void)keyword_set(hop, "identityfile", option->text);
-			continue;
-		}
-		key = xstrdup(option->text);
-		value = key + strcspn(key, "= \t");
-		*value++ = '\0';
-		value += strspn(value, "= \t");
-		if (!keyword_known(key) || keyword_set(hop, key, value) == -1) {
-			say("-o %s: without ssh to ask, this means nothing",
-			    option->typed);
-			rc = -1;
-		}
-		free(key);
-	}
-	own_key = hop->identityfile.n > 0;
-	(void)keyword_set(hop, "hostname", hop->name);
-	(void)keyword_set(hop, "user", expand_user());
-	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		if (!own_key || strcmp(defaults[i][0], "identityfile") != 0)
-			(void)keyword_set(hop, defaults[i][0], defaults[i][1]);
-	return rc;
-}
-
 /*
  * There is no ssh, or one too old to answer: the command line and the own
  * file are all there is.  -F none has asked for just that.
@@ -151,7 +101,7 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	hop->remotecommand = NULL;
 	if (answer == ANSWER_NONE) {
 		(void)go_without(plan);
-		return do_without(plan->conf, hop, n);
+		return without_ssh(plan->conf, hop, n);
 	}
 	return answer == ANSWER_OK ? 0 : -1;
 }
@@ -423,7 +373,6 @@ beyond_us(const struct hop *hop)
 	const struct {
 		const char *keyword, *value, *off;
 	} rows[] = {
-		{ "RevokedHostKeys", hop->revokedhostkeys, "none" },
 		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
 		{ "PKCS11Provider", hop->pkcs11provider, "none" },
 		{ "VerifyHostKeyDNS", hop->verifyhostkeydns, "no" },
@@ -526,6 +475,24 @@ expand_known_hosts(struct words *w)
 		words_free(w);
 }
 
+static int
+expand_revoked(struct hop *hop)
+{
+	const char *why;
+	char *file;
+
+	if (!is_set(hop->revokedhostkeys))
+		return 0;
+	if ((file = expand_file(hop, hop->revokedhostkeys, &why)) == NULL) {
+		say("%s: RevokedHostKeys %s: %s", hop->name,
+		    hop->revokedhostkeys, why);
+		return -1;
+	}
+	free(hop->revokedhostkeys);
+	hop->revokedhostkeys = file;
+	return 0;
+}
+
 /* A hop's LogLevel DEBUG, DEBUG1 .. DEBUG3: as many times -v. */
 static void
 raise_level(const struct hop *hop)
@@ -544,7 +511,9 @@ settle(const struct plan *plan, struct hop *hop, int n)
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
-	return beyond_us(hop) || ask_hash(plan, hop, n) == -1 ||
+	if (beyond_us(hop) || expand_revoked(hop) == -1)
+		return -1;
+	return ask_hash(plan, hop, n) == -1 ||
 	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||
 	    expand_words(hop, "CertificateFile", &hop->certificatefile) == -1 ?
 	    -1 : 0;
@@ -664,66 +633,6 @@ plan_make(struct plan *plan, const struct conf *conf)
 		return GIVEUP;
 	drop_commands(plan);
 	return OK;
-}
-
-/* What plan_print() knows while it prints one hop. */
-struct printer {
-	const struct plan	*plan;
-	const struct hop	*hop;
-	int			 number;
-};
-
-static int
-is_keyword(const struct option *option, const char *name)
-{
-	size_t len = strcspn(option->text, "= \t");
-
-	if (option->flag == 'i')
-		return strcmp(name, "identityfile") == 0;
-	return strlen(name) == len && strncasecmp(option->text, name, len) == 0;
-}
-
-/*
- * Where a value comes from, as far as known.  Of keywords that may come
- * several times the typed ones are the first, in order.
- */
-static const char *
-source(const struct printer *p, const char *name, size_t index)
-{
-	const struct option *option;
-
-	if ((strcmp(name, "user") == 0 && p->hop->typed_user != NULL) ||
-	    (strcmp(name, "port") == 0 && p->hop->typed_port != 0))
-		return p->hop->place;
-	TAILQ_FOREACH(option, &p->plan->conf->options, entry)
-		if (ask_concerns(option, p->hop, p->number) &&
-		    is_keyword(option, name) && index-- == 0)
-			return option->place;
-	return p->plan->no_ssh ? "default" : "ssh";
-}
-
-static void
-print_setting(const char *name, size_t index, const char *value, void *arg)
-{
-	const struct printer *p = arg;
-
-	if (p->plan->conf->verbose > 0)
-		printf("%s %s\t(%s)\n", name, value, source(p, name, index));
-	else
-		printf("%s %s\n", name, value);
-}
-
-/* Prints the plan on stdout, keys and values written as ssh -G has them. */
-void
-plan_print(const struct plan *plan)
-{
-	struct printer p = { plan, NULL, 0 };
-
-	TAILQ_FOREACH(p.hop, &plan->hops, entry) {
-		printf("hop %d %s\n", ++p.number, p.hop->name);
-		keyword_each(p.hop, print_setting, &p);
-	}
-	printf("target %s %d\n", plan->host, plan->port);
 }
 
 /* Frees the hops; the plan can be made again. */

@@ -192,6 +192,9 @@ struct link {
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
 	const char		*to_host;	/* what it was asked to open */
 	int			 to_port;
+	ssh_key			 hostkey;	/* the one that was checked */
+	int			 rekeyed;	/* just now */
+	int			 impostor;	/* with another key */
 	int			 agentfd;	/* libssh's, see agent.c */
 	int			 joint;		/* relay's end of the joint to
 						 * the next session, or -1 */
@@ -216,6 +219,7 @@ void	 words_free(struct words *);
 void	 words_join(char **, const char *, const char *);
 char	*words_visible(const char *);
 char	*words_base64(const void *, size_t);
+int	 words_unbase64(const char *, unsigned char **);
 const char *words_split(struct words *, const char *);
 
 /* say.c: messages */
@@ -285,8 +289,13 @@ int	 ask_concerns(const struct option *, const struct hop *, int);
 
 /* plan.c: command line and ssh's answers to a list of hops */
 int	 plan_make(struct plan *, const struct conf *);
-void	 plan_print(const struct plan *);
 void	 plan_free(struct plan *);
+
+/* without.c: a hop's settings where there is no ssh */
+int	 without_ssh(const struct conf *, struct hop *, int);
+
+/* print.c: the plan in words */
+void	 print_plan(const struct plan *);
 
 /* chain.c: the links, and the one poll() */
 int	 chain_open(struct chain *, const struct plan *, int, int);
@@ -323,9 +332,15 @@ void	 joint_unblock(int);
 /* hostkey.c: is this the host we meant */
 char	*hostkey_algorithms(const struct hop *);
 int	 hostkey_check(struct chain *, struct link *);
+int	 hostkey_same(const struct link *);
+char	*hostkey_fingerprint(ssh_key);
 
-/* auth.c: who we are there */
-int	 auth(struct chain *, struct link *);
+/* prompt.c: questions to a person */
+#define ANSWER_MAX	1024	/* bytes of an answer, with its NUL */
+
+int	 prompt_possible(const struct hop *);
+int	 prompt(struct chain *, struct link *, const char *, int, char *,
+	    int *);
 
 /* agent.c: keys that only the agent holds */
 struct agent_key {
@@ -346,6 +361,43 @@ int	 agent_open(struct chain *, struct link *, struct agent *);
 int	 agent_login(struct chain *, struct link *, struct agent *,
 	    const struct agent_key *, int *);
 void	 agent_close(struct agent *);
+
+/* auth.c: who we are there */
+#define MAX_KEYS	64	/* tried on one hop */
+
+/* How one key, or one method, went. */
+enum result {
+	NO,			/* refused: the next one */
+	YES,			/* logged in */
+	PARTLY,			/* taken, but the server wants more */
+	LOST			/* nobody to talk to: see login's status */
+};
+
+/* One login to one hop. */
+struct login {
+	struct chain	*c;
+	struct link	*l;
+	int		 status;	/* the chain's, if it has failed */
+	int		 used;		/* methods, as ssh_userauth_list() */
+	int		 listed;	/* the server has said what it takes */
+	int		 partial;	/* a method was taken, more is wanted */
+	int		 mute;		/* there was nobody to ask */
+	ssh_key		 tried[MAX_KEYS];	/* public halves */
+	size_t		 ntried;
+	struct agent	 agent;
+	int		 agent_asked;
+	char		*offered;	/* which keys, for the failure's line */
+	char		*passed_over;	/* which not, and why */
+};
+
+int	 auth(struct chain *, struct link *);
+int	 auth_again(struct login *);
+int	 auth_ask(struct login *, const char *, int, char *);
+enum result auth_judge(struct login *, int);
+
+/* pubkey.c: logging in with a key */
+enum result pubkey_login(struct login *);
+void	 pubkey_free(struct login *);
 
 /* relay.c: one channel, two descriptors */
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);

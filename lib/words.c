@@ -120,6 +120,25 @@ words_base64(const void *data, size_t n)
 }
 
 /*
+ * Decodes base64 into *data, which the caller frees.  Returns how many bytes
+ * there are, or -1.
+ */
+int
+words_unbase64(const char *s, unsigned char **data)
+{
+	size_t size = strlen(s) / 4 * 3 + 3;
+	int n;
+
+	*data = xcalloc(1, size);
+	n = b64_pton(s, *data, size);
+	if (n == -1) {
+		free(*data);
+		*data = NULL;
+	}
+	return n;
+}
+
+/*
  * Takes the next word off *p, quotes as in a shell, no expansion.  Returns
  * NULL, or what is wrong with it.
  */

@@ -585,7 +585,6 @@ no_jump
 straight
 no_ssh
 no_answer
-by_name RevokedHostKeys /dev/null none
 by_name KnownHostsCommand /bin/false none
 by_name PKCS11Provider /lib/nosuch.so none
 by_name VerifyHostKeyDNS ask no

@@ -439,8 +439,7 @@ SETTLE = {
 
 def forbidden(hop, answer):
     """What proxyhop cannot do it refuses by name."""
-    for key, fine in (("RevokedHostKeys", (None, "none")),
-                      ("KnownHostsCommand", (None, "none")),
+    for key, fine in (("KnownHostsCommand", (None, "none")),
                       ("PKCS11Provider", (None, "none")),
                       ("VerifyHostKeyDNS", (None, "false", "no"))):
         if answer.get(key.lower()) not in fine:
