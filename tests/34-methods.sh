@@ -1,0 +1,439 @@
+#!/usr/bin/env bash
+# Goal: keyboard-interactive and password, alone and after a key, in the order
+# that PreferredAuthentications has, on a real sshd with PAM.
+
+. "$(dirname "$0")/harness.sh"
+
+gateways
+start_peer echo echo
+
+# talk SENTENCE STATUS STEPS... -- ARGUMENTS: proxyhop on a terminal; with
+# status 0 a line goes there and back, else one line says why not.
+talk()
+{
+	local sentence=$1 want=$2 why= steps=()
+
+	shift 2
+	while [ "$1" != -- ]; do
+		steps+=("$1")
+		shift
+	done
+	shift
+	"$PYTHON" "$TESTS/terminal.py" --out "$T/talk" \
+	    --deadline $((20 * TEST_TIME_FACTOR)) --send "there and back" \
+	    "${steps[@]}" -- $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" "$@" \
+	    127.0.0.1 "${PORT[echo]}" || why="$(field failed "$T/talk.info")"
+	[ "$(field status "$T/talk.info")" = "$want" ] ||
+	    why="$why status $(field status "$T/talk.info")"
+	[ "$(field echo_after "$T/talk.info")" = on ] || why="$why no echo"
+	if [ "$want" = 0 ]; then
+		[ "$(cat "$T/talk.out")" = "there and back" ] ||
+		    why="$why stdout"
+		! grep -Evq "${may_say:-^$}" "$T/talk.err" || why="$why stderr"
+	else
+		[ ! -s "$T/talk.out" ] || why="$why stdout"
+		[ "$(wc -l <"$T/talk.err")" -eq 1 ] || why="$why not one line"
+	fi
+	if [ -z "$why" ]; then
+		ok "$sentence"
+	else
+		fail "$sentence ($why)" "$T/talk.tty" "$T/talk.err" \
+		    "$T/talk.info"
+		return 1
+	fi
+}
+
+SERVICE=proxyhop-test-$$
+
+# sshd names its PAM service after itself.
+clean_up()
+{
+	local status=$?
+
+	rm -f "/etc/pam.d/$SERVICE"
+	(exit "$status")
+	finish
+}
+
+# A module that asks what its arguments say: each "off:PROMPT:ANSWER" or
+# "on:PROMPT:ANSWER" is a round, "tell:TEXT" is shown before the next one.
+pam_module()
+{
+	cat >"$T/ask.c" <<-'END'
+	#include <stdlib.h>
+	#include <string.h>
+	struct message { int style; const char *text; };
+	struct response { char *text; int code; };
+	struct conv {
+		int (*ask)(int, const struct message **, struct response **,
+		    void *);
+		void *arg;
+	};
+	int pam_get_item(const void *, int, const void **);
+
+	static int
+	one(const struct conv *conv, char *word)
+	{
+		char *kind = strsep(&word, ":"), *prompt = strsep(&word, ":");
+		struct message m = { !strcmp(kind, "off") ? 1 :
+		    !strcmp(kind, "on") ? 2 : 4, prompt };
+		const struct message *pm = &m;
+		struct response *r = NULL;
+		int bad;
+
+		if (conv->ask(1, &pm, &r, conv->arg) != 0)
+			return 1;
+		bad = m.style != 4 && (r == NULL || r->text == NULL ||
+		    strcmp(r->text, word) != 0);
+		return bad;
+	}
+
+	int
+	pam_sm_authenticate(void *h, int flags, int argc, const char **argv)
+	{
+		const void *conv;
+		int i, bad = 0;
+
+		(void)flags;
+		if (pam_get_item(h, 5, &conv) != 0)
+			return 7;
+		for (i = 0; i < argc; i++)
+			bad |= one(conv, strdup(argv[i]));
+		return bad ? 7 : 0;
+	}
+
+	int
+	pam_sm_setcred(void *h, int flags, int argc, const char **argv)
+	{
+		(void)h, (void)flags, (void)argc, (void)argv;
+		return 0;
+	}
+	END
+	cc -shared -fPIC -D_GNU_SOURCE -o "$T/ask.so" "$T/ask.c" \
+	    >"$T/cc.log" 2>&1 || die "cc builds a PAM module" "$T/cc.log"
+}
+
+# start_pam NAME WORDS [sshd_config lines]: an sshd whose PAM asks so.
+start_pam()
+{
+	local name=$1 words=$2 real=$SSHD
+
+	shift 2
+	SSHD=$T/$SERVICE
+	ln -sf "$real" "$SSHD"
+	cat >"/etc/pam.d/$SERVICE" <<-END
+	auth required $T/ask.so $words
+	account required pam_permit.so
+	session required pam_permit.so
+	END
+	start_sshd "$name" "UsePAM yes" "KbdInteractiveAuthentication yes" "$@"
+	SSHD=$real
+}
+
+# What PAM asks is read when somebody logs in: one file for all, one at a time.
+pam_asks()
+{
+	sed -i "s|^auth .*|auth required $T/ask.so $1|" "/etc/pam.d/$SERVICE"
+}
+
+# to NAME [config lines]
+to()
+{
+	write_config gw1 gw2 gw3 target pam both keys
+	conf "Host *" "BatchMode no" "$@"
+}
+
+kbdint()
+{
+	IDENTITY=([pam]=$T/absent)
+	to "PasswordAuthentication no"
+	pam_asks 'off:Password:secret [on:One-time code:123456] off:PIN:42'
+	talk "three rounds" 0 \
+	    --wait 'pam \(hop 1 of 1\): .*Password' --type secret \
+	    --wait 'pam \(hop 1 of 1\): .*One-time code' --type 123456 \
+	    --wait 'pam \(hop 1 of 1\): .*PIN' --type 42 -- -J pam
+	equal "echo is as the server has it" \
+	    "$(sed -n 's/.*echo=\([a-z]*\) .*/\1/p' "$T/talk.info" |
+	    tr '\n' ' ')" "off on off "
+	check "what was typed with echo off is not on the terminal" \
+	    bash -c "! grep -q secret '$T/talk.tty'"
+	talk "a wrong answer, then the right ones" 0 \
+	    --wait Password --type secret --wait code --type 1 \
+	    --wait PIN --type 42 \
+	    --wait Password --type secret --wait code --type 123456 \
+	    --wait PIN --type 42 -- -J pam
+	pam_asks off:Password:secret
+	talk "three wrong answers" 1 --wait Password --type a \
+	    --wait Password --type b --wait Password --type c -- -J pam
+	check "the failure says what the server takes" \
+	    grep -q 'keyboard-interactive' "$T/talk.err"
+	talk "NumberOfPasswordPrompts 1" 1 --wait Password --type a -- -J pam \
+	    -o NumberOfPasswordPrompts=1
+	check "asked once" [ "$(grep -o Password "$T/talk.tty" | wc -l)" -eq 1 ]
+	pam_asks '[tell:Your token was changed] off:Password:secret'
+	talk "what the server tells is shown with its question" 0 \
+	    --wait 'hop 1 of 1\): .*Your token was changed.*Password' \
+	    --type secret --never '\\012' -- -J pam
+	pam_asks off:Password:secret
+	refused "BatchMode names what it wants" 1 \
+	    "^proxyhop: pam .*BatchMode.*keyboard-interactive" \
+	    hop -J pam -o BatchMode=yes 127.0.0.1 "${PORT[echo]}"
+	refused "nobody to ask" 1 "^proxyhop: pam .*keyboard-interactive" \
+	    hop -J pam 127.0.0.1 "${PORT[echo]}"
+	refused "KbdInteractiveAuthentication no" 1 \
+	    "^proxyhop: pam .*keyboard-interactive" hop -J pam \
+	    -o KbdInteractiveAuthentication=no 127.0.0.1 "${PORT[echo]}"
+	talk "-vvv" 0 --wait Password --type secret -- -J pam -vvv -E "$T/vvv"
+	check "no answer in -vvv" \
+	    bash -c "[ -s '$T/vvv' ] && ! grep -qa secret '$T/vvv'"
+	talk "as hop 2" 0 --wait 'pam \(hop 2 of 3\): .*Password' \
+	    --type secret -- -J gw1,pam,gw3
+}
+
+password()
+{
+	pam_asks off:Password:secret
+	to "PreferredAuthentications password"
+	talk "password" 0 \
+	    --wait "pam \\(hop 1 of 1\\): $ME@.*'s password: " \
+	    --type secret -- -J pam
+	equal "no echo" "$(field echo "$T/talk.info")" off
+	talk "the second one is right" 0 --wait 'password: ' --type no \
+	    --wait 'password: ' --type secret -- -J pam
+	talk "three wrong ones" 1 --wait 'password: ' --type a \
+	    --wait 'password: ' --type b --wait 'password: ' --type c -- -J pam
+	talk "PasswordAuthentication no: not asked" 1 --never 'password: ' -- \
+	    -J pam -o PasswordAuthentication=no
+	refused "BatchMode" 1 "^proxyhop: pam .*BatchMode.*password" \
+	    hop -J pam -o BatchMode=yes 127.0.0.1 "${PORT[echo]}"
+	talk "-vvv" 0 --wait 'password: ' --type secret -- -J pam -vvv \
+	    -E "$T/vvv"
+	check "no password in -vvv" \
+	    bash -c "[ -s '$T/vvv' ] && ! grep -qa secret '$T/vvv'"
+	to "PreferredAuthentications keyboard-interactive,password"
+	talk "keyboard-interactive first, if it is so preferred" 0 \
+	    --wait 'Password' --type secret --never "'s password" -- -J pam
+	talk "keyboard-interactive used up, then password" 0 \
+	    --wait 'Password' --type a --wait "'s password: " --type secret \
+	    -- -J pam -o NumberOfPasswordPrompts=1
+	to "PreferredAuthentications password,publickey"
+	IDENTITY=([pam]=$T/id)
+	to "PreferredAuthentications password,publickey"
+	talk "password before the key" 0 --wait "'s password: " \
+	    --type secret -- -J pam
+	to
+	talk "without a preference the key is enough" 0 \
+	    --never '[Pp]assword' -- -J pam
+	talk "PubkeyAuthentication no: it is asked" 0 --wait Password \
+	    --type secret -- -J pam -o PubkeyAuthentication=no
+	IDENTITY=([pam]=$T/absent)
+}
+
+partial()
+{
+	pam_asks off:Password:secret
+	new_key "$T/id2"
+	cat "$T/id2.pub" >>"$T/authorized_keys"
+	IDENTITY=([both]=$T/id [keys]=$T/id)
+	to
+	talk "a key, then an answer" 0 \
+	    --wait 'both \(hop 1 of 1\): .*Password' --type secret -- -J both
+	talk "a key, then wrong answers" 1 --wait Password --type a \
+	    --wait Password --type b --wait Password --type c -- -J both
+	check "the failure says what it also wants" \
+	    grep -q 'only half let in.*wants keyboard-interactive' "$T/talk.err"
+	refused "a key, then nobody to ask" 1 \
+	    "^proxyhop: both .*only half .*keyboard-interactive" \
+	    hop -J both 127.0.0.1 "${PORT[echo]}"
+	refused "one key where two are wanted" 1 \
+	    "^proxyhop: keys .*only half .*$T/id SHA256:.*publickey" \
+	    hop -J keys 127.0.0.1 "${PORT[echo]}"
+	forget keys
+	talk "two keys" 0 --never . -- -J keys -i "$T/id2"
+	wait_for "$T/keys.log" 'Accepted publickey'
+	equal "each was accepted once" "$(grep -Eo \
+	    '(Accepted|Partial|Failed) publickey' "$T/keys.log" | sort |
+	    uniq -c | tr -s ' \n' ' ' | cut -c1-60)" " 1 Accepted publickey 1 Partial publickey "
+}
+
+# Several questions in a round, and a password that has to be changed: no sshd
+# does that, so a server in python3-paramiko has to.
+rounds()
+{
+	cat >"$T/server.py" <<'END'
+import socket, struct, sys, threading
+import paramiko
+from paramiko import auth_handler, common
+
+class Server(paramiko.ServerInterface):
+	def __init__(self, how):
+		self.how, self.round = how, 0
+	def get_allowed_auths(self, user):
+		return ("password" if self.how == "change" else
+		    "keyboard-interactive")
+	def check_auth_password(self, user, password):
+		return paramiko.AUTH_FAILED
+	def ask(self):
+		return paramiko.InteractiveQuery("Two\x1b[31mfold",
+		    "Round %d\nof 2" % self.round,
+		    ("Name: ", True), ("Secret: ", False))
+	def check_auth_interactive(self, user, sub):
+		self.round = 1
+		return self.ask()
+	def check_auth_interactive_response(self, answers):
+		if answers != ["me", "secret%d" % self.round]:
+			return paramiko.AUTH_FAILED
+		self.round += 1
+		if self.round == 2:
+			return self.ask()
+		if self.round == 3:
+			return paramiko.InteractiveQuery("Last login",
+			    "two hours ago")
+		return paramiko.AUTH_SUCCESSFUL
+	def check_channel_direct_tcpip_request(self, n, origin, to):
+		self.to = to
+		return paramiko.OPEN_SUCCEEDED
+
+def answers(self, m):
+	n = m.get_int()
+	got = [m.get_text() for _ in range(n)]
+	if not got and self.transport.server_object.round == 3:
+		return self._send_auth_result(self.auth_username,
+		    "keyboard-interactive", paramiko.AUTH_SUCCESSFUL)
+	result = self.transport.server_object. \
+	    check_auth_interactive_response(got)
+	if isinstance(result, paramiko.InteractiveQuery):
+		return self._interactive_query(result)
+	self._send_auth_result(self.auth_username,
+	    "keyboard-interactive", result)
+
+handler = auth_handler.AuthHandler
+handler._server_handler_table  # a property of it
+table = dict(handler._server_handler_table.fget(
+    type("x", (handler,), {"__init__": lambda s: None})())
+    if isinstance(handler._server_handler_table, property)
+    else handler._server_handler_table)
+
+def change(self, m):
+	user, service, method = m.get_text(), m.get_text(), m.get_text()
+	if method != "password":
+		return original(self, again(user, service, method, m))
+	reply = paramiko.Message()
+	reply.add_byte(bytes([60]))
+	reply.add_string("Your password has expired")
+	reply.add_string("")
+	self.transport._send_message(reply)
+
+def again(user, service, method, rest):
+	m = paramiko.Message()
+	for word in (user, service, method):
+		m.add_string(word)
+	return paramiko.Message(m.asbytes() + rest.get_remainder())
+
+original = handler._parse_userauth_request
+handler._parse_userauth_info_response = answers
+if sys.argv[1] == "change":
+	handler._parse_userauth_request = change
+for name in ("_server_handler_table",):
+	def new(self):
+		t = dict(table)
+		t[common.MSG_USERAUTH_REQUEST] = \
+		    type(self)._parse_userauth_request
+		t[common.MSG_USERAUTH_INFO_RESPONSE] = \
+		    type(self)._parse_userauth_info_response
+		return t
+	if isinstance(getattr(handler, name), property):
+		setattr(handler, name, property(new))
+	else:
+		setattr(handler, name, new(handler.__new__(handler)))
+
+def carry(channel, to):
+	s = socket.create_connection(to)
+	def up():
+		while True:
+			data = channel.recv(4096)
+			if not data:
+				break
+			s.sendall(data)
+		s.shutdown(socket.SHUT_WR)
+	threading.Thread(target=up, daemon=True).start()
+	while True:
+		data = s.recv(4096)
+		if not data:
+			break
+		channel.sendall(data)
+	channel.close()
+
+def serve(s):
+	t = paramiko.Transport(s)
+	t.add_server_key(paramiko.ECDSAKey(filename=sys.argv[2]))
+	server = Server(sys.argv[1])
+	try:
+		t.start_server(server=server)
+		channel = t.accept(30)
+		if channel is not None:
+			carry(channel, server.to)
+	except (paramiko.SSHException, EOFError, OSError):
+		pass
+
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening", listener.getsockname()[1], flush=True)
+while True:
+	threading.Thread(target=serve, args=(listener.accept()[0],),
+	    daemon=True).start()
+END
+	start_python rounds
+	start_python change
+	IDENTITY=([rounds]=$T/absent [change]=$T/absent)
+	write_config gw1 gw2 gw3 rounds change
+	conf "Host *" "BatchMode no"
+	may_say='it says: Last login two hours ago$' talk \
+	    "two rounds of two questions" 0 \
+	    --wait 'hop 1 of 1\): .*Round 1 of 2.*Name: ' --type me \
+	    --wait 'hop 1 of 1\): .*Secret: ' --type secret1 \
+	    --wait 'Round 2 of 2.*Name: ' --type me \
+	    --wait 'Secret: ' --type secret2 --never '\x1b' -- -J rounds
+	check "a round without a question is shown" \
+	    grep -q 'rounds (hop 1 of 1): it says: Last login' "$T/talk.err"
+	equal "echo is as the server has it" \
+	    "$(sed -n 's/.*echo=\([a-z]*\) .*/\1/p' "$T/talk.info" |
+	    tr '\n' ' ')" "on off on off "
+	talk "a wrong answer in the second round" 1 \
+	    --wait 'Name: ' --type me --wait 'Secret: ' --type secret1 \
+	    --wait 'Name: ' --type me --wait 'Secret: ' --type secret1 \
+	    -- -J rounds -o NumberOfPasswordPrompts=1
+	talk "a password that has to be changed" 1 \
+	    --wait 'password: ' --type secret -- -J change
+	check "it says so" grep -q '^proxyhop: change (hop 1 of 1.*auth: .*has to be changed' \
+	    "$T/talk.err"
+}
+
+# start_python NAME: that server, as NAME is.
+start_python()
+{
+	new_key "$T/$1.key" -t ecdsa -m PEM
+	: >"$T/$1.log"
+	"$PYTHON" "$T/server.py" "$1" "$T/$1.key" </dev/null \
+	    >>"$T/$1.log" 2>&1 &
+	PID[$1]=$!
+	SERVERS+=("${PID[$1]}")
+	wait_for "$T/$1.log" '^listening ' || exit 1
+	PORT[$1]=$(sed -n 's/^listening //p' "$T/$1.log")
+}
+
+if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
+	rounds
+else
+	echo "skip $NAME: several questions in a round: no python3-paramiko"
+fi
+[ "$(id -u)" -eq 0 ] || skip "only root has a PAM service of its own"
+[ -d /etc/pam.d ] && command -v cc >/dev/null || skip "no PAM, or no cc"
+trap clean_up EXIT
+pam_module
+start_pam pam off:Password:secret "PasswordAuthentication yes"
+start_pam both off:Password:secret \
+    "AuthenticationMethods publickey,keyboard-interactive"
+start_sshd keys "AuthenticationMethods publickey,publickey" "LogLevel VERBOSE"
+kbdint
+password
+partial
