@@ -93,8 +93,8 @@ fill_descriptors(void)
 
 /*
  * A reader that leaves is noticed by write(2), no core is left with keys in
- * it and no other process looks into us, and a ProxyCommand or Match exec that starts us again, for one of our
- * own hops, is told so.
+ * it and no other process looks into us, and a ProxyCommand or Match exec that
+ * starts us again, for one of our own hops, is told so.
  */
 static void
 settle_in(void)

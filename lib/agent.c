@@ -216,8 +216,9 @@ list(struct chain *c, struct link *l, struct agent *agent)
 
 /*
  * Connects to the agent of l's hop, if it has one, and gets its list of keys;
- * an agent that does not answer has none, and its time is not the hop's.  Returns OK, or another status if the
- * chain has failed meanwhile; agent_close() in any case.
+ * an agent that does not answer has none, and its time is not the hop's.
+ * Returns OK, or another status if the chain has failed meanwhile;
+ * agent_close() in any case.
  */
 int
 agent_open(struct chain *c, struct link *l, struct agent *agent)

@@ -78,9 +78,9 @@ turn(struct chain *c, struct pollfd *pfd)
 
 /*
  * Has a link that was up gone?  It no longer matters when the target has
- * closed and we only have to write what it sent.  Asked before each wait, since any call into
- * libssh may find out, a write as well, and close the descriptor that would
- * have told us.
+ * closed and we only have to write what it sent.  Asked before each wait,
+ * since any call into libssh may find out, a write as well, and close the
+ * descriptor that would have told us.
  */
 static int
 lost(struct chain *c)

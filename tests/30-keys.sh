@@ -3,6 +3,7 @@
 # ones opened by a passphrase that is asked for only when it will be of use.
 
 . "$(dirname "$0")/harness.sh"
+. "$TESTS/talk.sh"
 
 gateways "LogLevel DEBUG2"
 start_peer echo echo
@@ -10,42 +11,6 @@ start_sshd few "MaxAuthTries 3" "LogLevel DEBUG2"
 write_config gw1 gw2 gw3 target few
 
 PASSPHRASE="open sesame"
-
-# talk SENTENCE STATUS STEPS... -- ARGUMENTS: proxyhop on a terminal; with
-# status 0 a line goes there and back, else one line says why not.
-talk()
-{
-	local sentence=$1 want=$2 why= steps=()
-
-	shift 2
-	while [ "$1" != -- ]; do
-		steps+=("$1")
-		shift
-	done
-	shift
-	"$PYTHON" "$TESTS/terminal.py" --out "$T/talk" \
-	    --deadline $((20 * TEST_TIME_FACTOR)) --send "there and back" \
-	    "${steps[@]}" -- $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" "$@" \
-	    127.0.0.1 "${PORT[echo]}" || why="$(field failed "$T/talk.info")"
-	[ "$(field status "$T/talk.info")" = "$want" ] ||
-	    why="$why status $(field status "$T/talk.info")"
-	[ "$(field echo_after "$T/talk.info")" = on ] || why="$why no echo"
-	if [ "$want" = 0 ]; then
-		[ "$(cat "$T/talk.out")" = "there and back" ] ||
-		    why="$why stdout"
-		[ ! -s "$T/talk.err" ] || why="$why stderr"
-	else
-		[ ! -s "$T/talk.out" ] || why="$why stdout"
-		[ "$(wc -l <"$T/talk.err")" -eq 1 ] || why="$why not one line"
-	fi
-	if [ -z "$why" ]; then
-		ok "$sentence"
-	else
-		fail "$sentence ($why)" "$T/talk.tty" "$T/talk.err" \
-		    "$T/talk.info"
-		return 1
-	fi
-}
 
 # passphrase [ANSWER]: steps that answer one question of gw1's.
 passphrase()
