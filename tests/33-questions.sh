@@ -154,7 +154,8 @@ open_question()
 	    --type "$PASSPHRASE" -- -J gw1,gw2 -o ConnectTimeout=2
 	talk "gw1 goes meanwhile" 2 \
 	    --wait 'gw2 \(hop 2 of 2\): .*: ' \
-	    --run "kill -KILL \$(pgrep -P ${PID[gw1]})" -- -J gw1,gw2
+	    --run "for p in \$(pgrep -P ${PID[gw1]}); do
+	        pkill -KILL -P \$p; kill -KILL \$p; done" -- -J gw1,gw2
 	check "gw1 is named" grep -q '^proxyhop: gw1 (hop 1 of 2' "$T/talk.err"
 	sealed hasty
 	talk "the one that asks goes meanwhile" "[12]" \

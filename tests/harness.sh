@@ -186,13 +186,18 @@ wait_gone()
 
 # ---- processes -------------------------------------------------------------
 
-# Every process that carries the mark of this scenario.
+# Every process that carries the mark of this scenario.  proxyhop lets nobody
+# but root see its environment; its arguments name the scenario's directory.
 marked()
 {
 	(
 		unset PROXYHOP_TEST
-		grep -lzsxF -e "PROXYHOP_TEST=$T" /proc/[0-9]*/environ |
-		    cut -d/ -f3
+		{
+			grep -lzsxF -e "PROXYHOP_TEST=$T" \
+			    /proc/[0-9]*/environ
+			printf '%s/' "$T" |
+			    grep -lzsF -f - /proc/[0-9]*/cmdline
+		} | cut -d/ -f3 | sort -u
 	)
 }
 
