@@ -67,6 +67,18 @@ too_long(struct plan *plan)
 	return 1;
 }
 
+/* The same hop without its settings, to ask something else about it. */
+static struct hop *
+scratch_hop(const struct hop *hop)
+{
+	struct hop *scratch;
+
+	scratch = hop_new(hop->spec, hop->name);
+	scratch->typed_user = xstrdup(hop->typed_user);
+	scratch->typed_port = hop->typed_port;
+	return scratch;
+}
+
 /* Asks one question and waits for the answer. */
 static enum answer
 ask(struct hop *hop, const struct question *q, int quiet)
@@ -81,7 +93,7 @@ ask(struct hop *hop, const struct question *q, int quiet)
  * There is no ssh, or one too old to answer: the command line and the own
  * file are all there is.  -F none has asked for just that.
  */
-static int
+static void
 go_without(struct plan *plan)
 {
 	const char *file = plan->conf->configfile;
@@ -89,7 +101,6 @@ go_without(struct plan *plan)
 	if (!plan->no_ssh && (file == NULL || strcmp(file, "none") != 0))
 		say("no ssh that knows -G: ssh_config is not read");
 	plan->no_ssh = 1;
-	return 0;
 }
 
 static int
@@ -100,7 +111,7 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	free(hop->remotecommand);
 	hop->remotecommand = NULL;
 	if (answer == ANSWER_NONE) {
-		(void)go_without(plan);
+		go_without(plan);
 		return without_ssh(plan->conf, hop, n);
 	}
 	return answer == ANSWER_OK ? 0 : -1;
@@ -309,9 +320,7 @@ conflict(const struct plan *plan)
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		if (q.number++ == 0)
 			continue;
-		scratch[n] = hop_new(hop->spec, hop->name);
-		scratch[n]->typed_user = xstrdup(hop->typed_user);
-		scratch[n]->typed_port = hop->typed_port;
+		scratch[n] = scratch_hop(hop);
 		/* one that had a ProxyJump of its own is asked to forget it */
 		q.extra = hop->jumped ? no_jump : alone;
 		q.next = next = after(plan, hop);
@@ -416,9 +425,7 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 	if (plan->no_ssh ||
 	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile)))
 		return 0;
-	scratch = hop_new(hop->spec, hop->name);
-	scratch->typed_user = xstrdup(hop->typed_user);
-	scratch->typed_port = hop->typed_port;
+	scratch = scratch_hop(hop);
 	if (n > 1)
 		q.earlier = earlier = way(plan, hop, ",");
 	q.next = next = after(plan, hop);
@@ -549,7 +556,7 @@ ask_target(struct plan *plan)
 	q.next = next = after(plan, target);
 	answer = ask(target, &q, 0);
 	if (answer == ANSWER_NONE)
-		(void)go_without(plan);
+		go_without(plan);
 	if (answer == ANSWER_OK && is_set(target->proxyjump)) {
 		jump = xstrdup(target->proxyjump);
 		/* the last gateway cannot know what we call it here */

@@ -55,7 +55,6 @@ struct option {
 	char			*text;	/* as ssh takes it after the flag */
 	char			*typed;	/* the whole word, for complaints */
 	char			*place;	/* where it was typed */
-	int			 used;
 };
 TAILQ_HEAD(options, option);
 
