@@ -37,7 +37,7 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	fprintf(stderr,
-"usage: proxyhop [-46Gqv] [-E log_file] [-F configfile] [-i identity_file]\n"
+"usage: proxyhop [-46Gqtv] [-E log_file] [-F configfile] [-i identity_file]\n"
 "                [-J hop[,hop ...]] [-o [hop:]keyword=value] [-r route_file]\n"
 "                host port\n"
 "       proxyhop -V\n");
@@ -147,6 +147,20 @@ run(const struct plan *plan)
 	return status;
 }
 
+/* -t: what a run would have to pass through. */
+static int
+try(const struct plan *plan)
+{
+	static struct chain chain;
+	struct ladder *ladder = ladder_new(plan->conf->try > 1);
+	int status;
+
+	status = ladder_climb(&chain, plan, ladder);
+	chain_close(&chain);
+	ladder_end(ladder);
+	return status;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -162,6 +176,8 @@ main(int argc, char *argv[])
 	if ((status = plan_make(&plan, &conf)) == OK) {
 		if (conf.print)
 			print_plan(&plan);
+		else if (conf.try)
+			status = try(&plan);
 		else
 			status = run(&plan);
 	}

@@ -294,6 +294,24 @@ learn(struct login *login)
 	return auth_judge(login, rc);
 }
 
+/* Notes a method that the server has taken, with the key if it was one. */
+static void
+note_method(struct login *login, const struct method *m)
+{
+	const char *key = NULL, *next;
+	char *s;
+
+	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
+		key = login->offered;
+	while (key != NULL && (next = strstr(key, ", ")) != NULL)
+		key = next + 2;		/* the last one it was */
+	s = xasprintf("%s%s%s", m->name, key == NULL ? "" : " ",
+	    key == NULL ? "" : key);
+	words_join(&login->how, ", then ", s);
+	link_note(login->l, "%s", login->how);
+	free(s);
+}
+
 static enum result
 try_methods(struct login *login)
 {
@@ -313,6 +331,8 @@ try_methods(struct login *login)
 		result = m->try(login);
 		if (result == NO && over(login->l))
 			result = LOST;
+		if (result == YES || result == PARTLY)
+			note_method(login, m);
 		if (result == YES || result == LOST)
 			return result;
 		login->used |= m->bit;
@@ -373,14 +393,14 @@ static int
 cut_off(struct login *login, const char *keys)
 {
 	struct link *l = login->l;
-	char *words = link_words(l);
+	char *words = fail_words(l);
 	int status = login->offered == NULL ? RETRY : GIVEUP;
 
 	if (must_change(l))
-		status = link_fail(login->c, l, GIVEUP, "the password of %s "
+		status = fail(login->c, l, GIVEUP, "the password of %s "
 		    "has to be changed first; do that with ssh", l->hop->user);
 	else
-		(void)link_fail(login->c, l, status, "%s, logging in as %s "
+		(void)fail(login->c, l, status, "%s, logging in as %s "
 		    "(%s); name the right key with IdentityFile and "
 		    "IdentitiesOnly", words, l->hop->user, keys);
 	free(words);
@@ -402,7 +422,7 @@ refused(struct login *login)
 	}
 	taken = still_taken(login);
 	says = banner(l);
-	(void)link_fail(login->c, l, status, "%s %s (%s); it %s %s%s%s"
+	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s"
 	    "; check User, IdentityFile and PreferredAuthentications",
 	    login->partial ? "only half let in as" : "not let in as",
 	    l->hop->user, keys, login->partial ? "also wants" : "takes",
@@ -436,5 +456,6 @@ auth(struct chain *c, struct link *l)
 	if (status == OK && result != YES)
 		status = refused(&login);
 	pubkey_free(&login);
+	free(login.how);
 	return status;
 }

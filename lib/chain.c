@@ -7,12 +7,17 @@
 
 #include <err.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxyhop.h"
 
 #define FDS	3	/* descriptors of a link: session, relay's two */
 #define MORE	8	/* descriptors of a step that waits for its own */
+#define PATIENCE	1000	/* ms; a set-up that takes longer is shown */
+#define PAUSE	100	/* ms before the second try; doubled each time */
+#define MAX_PAUSE	1600
 
 /* The end of the chain: what it relays goes to our stdin and stdout. */
 static const struct relay *
@@ -21,20 +26,40 @@ last(const struct chain *c)
 	return &c->links[c->n - 1].relay;
 }
 
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When the line about a slow set-up is to be written again; 0: never. */
+static uint64_t
+next_look(const struct chain *c)
+{
+	uint64_t t = now() - c->began;
+
+	if (c->deadline == 0 || !say_live())
+		return 0;
+	return c->began + (t / PATIENCE + 1) * PATIENCE;
+}
+
 /* How long poll(2) may wait, in milliseconds. */
 static int
 timeout(const struct chain *c, uint64_t until)
 {
-	uint64_t t = now();
+	uint64_t t;
 	int i;
 
 	for (i = 0; i < c->n; i++)
 		if (relay_ready(&c->links[i].relay))
 			return 0;
-	if (until == 0 || (c->deadline != 0 && c->deadline < until))
-		until = c->deadline;
+	until = earlier(until, c->deadline);
+	until = earlier(until, next_look(c));
+	for (i = 0; i < c->n; i++)
+		until = earlier(until, alive_due(&c->links[i]));
 	if (until == 0)
 		return INFTIM;
+	t = now();
 	return until > t ? (int)(until - t) : 0;
 }
 
@@ -52,7 +77,9 @@ gather(struct chain *c, struct pollfd *pfd)
 			pfd[0].events |= POLLOUT;
 		relay_poll(&l->relay, &pfd[1]);
 	}
-	return (nfds_t)c->n * FDS;
+	/* before anything is carried, only whether somebody still waits */
+	pfd[0].fd = c->carrying ? -1 : c->out;
+	return (nfds_t)c->n * FDS + 1;
 }
 
 /*
@@ -91,7 +118,38 @@ lost(struct chain *c)
 		return OK;
 	for (i = 0; i < c->n; i++)
 		if (c->links[i].up && link_gone(&c->links[i]))
-			return link_lost(c, &c->links[i]);
+			return fail_lost(c, &c->links[i]);
+	return OK;
+}
+
+/* The line about a set-up that takes its time. */
+static void
+show(const struct chain *c)
+{
+	uint64_t t = now() - c->began;
+
+	if (c->deadline == 0 || t < PATIENCE || !say_live())
+		return;
+	if (c->at->number == 0)
+		say_status("%s: %s, %d s", c->at->hop->name,
+		    say_stage(c->at->stage), (int)(t / 1000));
+	else
+		say_status("%s (hop %d of %d): %s, %d s", c->at->hop->name,
+		    c->at->number, c->plan->nhops, say_stage(c->at->stage),
+		    (int)(t / 1000));
+}
+
+/* What is to be done when the time has come, whatever poll(2) said. */
+static int
+on_time(struct chain *c)
+{
+	int status;
+
+	if ((status = alive_step(c)) != OK)
+		return status;
+	if (c->deadline != 0 && now() >= c->deadline)
+		return fail_timeout(c, c->at);
+	show(c);
 	return OK;
 }
 
@@ -99,12 +157,13 @@ lost(struct chain *c)
  * Waits until something can be done, or until the time until (milliseconds
  * as of now(), 0: no limit) or the deadline of the hop being set up, and does
  * it for every link.  The caller's own n descriptors in more are waited for,
- * too.  Returns OK, or another status after saying which hop failed.
+ * too.  Returns OK, or another status after saying which hop failed, or
+ * without a word if nobody waits for the chain any more.
  */
 int
 chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 {
-	struct pollfd pfd[MAX_HOPS * FDS + MORE];
+	struct pollfd pfd[MAX_HOPS * FDS + 1 + MORE];
 	nfds_t own;
 	int rc;
 
@@ -121,10 +180,10 @@ chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 		return OK;
 	if (n > 0)
 		memcpy(more, pfd + own, n * sizeof(*more));
+	if (pfd[own - 1].revents != 0)
+		return RETRY;
 	turn(c, pfd);
-	if (c->deadline != 0 && now() >= c->deadline)
-		return link_timeout(c, &c->links[c->n - 1]);
-	return OK;
+	return on_time(c);
 }
 
 /* As chain_wait() with nothing of one's own to wait for. */
@@ -143,45 +202,123 @@ link_new(struct chain *c, const struct hop *hop)
 	l->hop = hop;
 	l->number = c->n;
 	l->agentfd = l->joint = -1;
-	c->deadline = now() + (uint64_t)hop->connecttimeout * 1000;
+	l->ladder = c->ladder;
+	c->tries = 0;
 	return l;
 }
 
-/* From a connected descriptor, which it takes over, to a link that is up. */
-static int
-bring_up(struct chain *c, struct link *l, int fd)
+/* From now on it is l that has its ConnectTimeout to get on. */
+static void
+turn_to(struct chain *c, struct link *l)
 {
-	int status;
-
-	if ((status = link_connect(c, l, fd)) != OK ||
-	    (status = hostkey_check(c, l)) != OK ||
-	    (status = auth(c, l)) != OK)
-		return status;
-	/* asking for the next hop has its own time: another machine's */
+	c->at = l;
 	c->deadline = now() + (uint64_t)l->hop->connecttimeout * 1000;
-	return OK;
 }
 
 /*
- * Adds l to the chain, over the descriptor *fd that the link before it has
- * left, or a new connection.  Leaves in *fd where the next link can begin.
+ * The hop being set up has refused us, or dropped us, as a busy one does.  Is
+ * there time for another try, and have there been fewer than most (0: no
+ * limit)?  It then has to be made.
  */
-static int
-add_link(struct chain *c, struct link *l, int *fd, int in, int out)
+int
+chain_again(struct chain *c, int most)
 {
-	const struct hop *next = TAILQ_NEXT(l->hop, entry);
+	const struct hop *hop = c->links[c->n - 1].hop;
+	uint32_t pause = PAUSE << (c->tries < 4 ? c->tries : 4);
+
+	/* asking for the target is no try: its client may want to know */
+	if (c->tries < 0)
+		return 0;
+	if (c->tries == 0)
+		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
+	if (most > 0 && hop->connectionattempts - 1 > most)
+		most = hop->connectionattempts - 1;
+	/* many of us may have been dropped together */
+	c->pause = pause / 2 + arc4random_uniform(pause);
+	return (most == 0 || c->tries < most) && now() + c->pause < c->until;
+}
+
+/* Returns how often the hop was tried, in words, or nothing if once. */
+const char *
+chain_tries(struct chain *c)
+{
+	c->tried[0] = '\0';
+	if (c->tries > 0)
+		snprintf(c->tried, sizeof(c->tried), ", %d times",
+		    c->tries + 1);
+	return c->tried;
+}
+
+/* Takes down what the last try has left, and waits a little. */
+static int
+rest(struct chain *c, struct link *l)
+{
+	uint64_t until = now() + c->pause;
+	int status = OK;
+
+	say_debug(1, "%s (hop %d): %s: tried again in %u ms", l->hop->name,
+	    l->number, say_stage(c->at->stage), c->pause);
+	link_drop(l);
+	if (l->number > 1)
+		link_unforward(l - 1);
+	c->tries++;
+	c->at = l;
+	c->deadline = c->until;
+	while (status == OK && now() < until)
+		status = chain_wait(c, NULL, 0, until);
+	return status;
+}
+
+/* A descriptor that leads to l's hop: a socket, or a channel of the last. */
+static int
+approach(struct chain *c, struct link *l, int *fd)
+{
+	struct link *before = l - 1;
 	int status;
 
-	if (l->number == 1 && (status = dial(c, l, fd)) != OK)
+	if (c->tries == 0)
+		turn_to(c, l->number == 1 ? l : before);
+	if (l->number == 1)
+		return dial(c, l, fd);
+	c->at = before;
+	joint_open(&before->joint, fd);
+	status = link_forward(c, before, l->hop->hostname, l->hop->port,
+	    before->joint, before->joint);
+	if (status != OK) {
+		close(*fd);
 		return status;
-	if ((status = bring_up(c, l, *fd)) != OK)
+	}
+	if (c->tries == 0)
+		turn_to(c, l);
+	c->at = l;
+	return OK;
+}
+
+/* From the hop before to a session with this one. */
+static int
+reach(struct chain *c, struct link *l)
+{
+	int fd, status;
+
+	for (;;) {
+		if ((status = approach(c, l, &fd)) == OK)
+			status = link_connect(c, l, fd);
+		if (status != AGAIN || (status = rest(c, l)) != OK)
+			return status;
+	}
+}
+
+/* From the hop before to one that has let us in. */
+static int
+add_link(struct chain *c, const struct hop *hop)
+{
+	struct link *l = link_new(c, hop);
+	int status;
+
+	if ((status = reach(c, l)) != OK ||
+	    (status = hostkey_check(c, l)) != OK)
 		return status;
-	if (next == NULL)
-		return link_forward(c, l, c->plan->host, c->plan->port, in,
-		    out);
-	joint_open(&l->joint, fd);
-	return link_forward(c, l, next->hostname, next->port, l->joint,
-	    l->joint);
+	return auth(c, l);
 }
 
 /*
@@ -193,33 +330,49 @@ int
 chain_open(struct chain *c, const struct plan *plan, int in, int out)
 {
 	const struct hop *hop;
-	int fd = -1, status = OK;
+	struct link *l;
+	int status = OK;
 
 	c->plan = plan;
-	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		status = add_link(c, link_new(c, hop), &fd, in, out);
-		if (status != OK)
+	c->began = now();
+	c->out = out;
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if ((status = add_link(c, hop)) != OK)
 			break;
+	if (status == OK) {
+		l = &c->links[c->n - 1];
+		turn_to(c, l);
+		c->tries = -1;
+		status = link_forward(c, l, plan->host, plan->port, in, out);
 	}
 	c->deadline = 0;
+	c->carrying = 1;
+	say_erase();
 	return status;
 }
 
 /*
- * Connects straight to plan's target, which has no gateway; the caller owns
- * *fd.  Returns OK, or another status after saying what failed.
+ * Connects straight to plan's target, which has no gateway, unless nobody
+ * reads out any more; the caller owns *fd.  Returns OK, or another status after saying what failed.
  */
 int
-chain_dial(struct chain *c, const struct plan *plan, int *fd)
+chain_dial(struct chain *c, const struct plan *plan, int out, int *fd)
 {
 	struct link *l;
 	int status;
 
 	c->plan = plan;
+	c->began = now();
+	c->out = out;
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
-	status = dial(c, l, fd);
+	turn_to(c, l);
+	do
+		status = dial(c, l, fd);
+	while (status == AGAIN && (status = rest(c, l)) == OK);
 	c->deadline = 0;
+	c->carrying = 1;
+	say_erase();
 	return status;
 }
 

@@ -172,6 +172,9 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 	case 'q':
 		conf->quiet = 1;
 		return 0;
+	case 't':
+		conf->try++;
+		return 0;
 	case 'r':
 		set_first(&conf->routefile, arg);
 		return 0;
@@ -202,9 +205,21 @@ conf_options(struct conf *conf, int argc, char *argv[])
 
 	opterr = 0;
 	while (rc == 0 &&
-	    (ch = getopt(argc, argv, "+:46E:F:Gi:J:o:qr:Vv")) != -1)
+	    (ch = getopt(argc, argv, "+:46E:F:Gi:J:o:qr:tVv")) != -1)
 		rc = set(conf, ch, optarg, command_line);
 	return rc;
+}
+
+/* Is it keyword (any case) that option sets? */
+int
+conf_names(const struct option *option, const char *keyword)
+{
+	size_t len = strcspn(option->text, "= \t");
+
+	if (option->flag == 'i')
+		return strcasecmp(keyword, "IdentityFile") == 0;
+	return strlen(keyword) == len &&
+	    strncasecmp(option->text, keyword, len) == 0;
 }
 
 /* As in ssh_config(5): *, ? and ! in a list with commas; case is the same. */

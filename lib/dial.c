@@ -30,28 +30,6 @@ struct tries {
 };
 
 static int
-family(const struct hop *hop)
-{
-	if (hop->addressfamily == NULL)
-		return AF_UNSPEC;
-	if (strcmp(hop->addressfamily, "inet") == 0)
-		return AF_INET;
-	return strcmp(hop->addressfamily, "inet6") == 0 ? AF_INET6 : AF_UNSPEC;
-}
-
-/* Returns 0 or what getaddrinfo(3) returns. */
-static int
-resolve(const struct hop *hop, struct addrinfo **res)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	char port[sizeof("65535")];
-
-	hints.ai_family = family(hop);
-	snprintf(port, sizeof(port), "%d", hop->port);
-	return getaddrinfo(hop->hostname, port, &hints, res);
-}
-
-static int
 bind_address(int fd, const char *name, int af)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
@@ -102,26 +80,43 @@ bind_local(int fd, const struct hop *hop, int af)
 	return 0;
 }
 
-/* Begins one connection; a failure at once is noted as any other. */
+/*
+ * Keystrokes must not wait for the acknowledgement of earlier ones; and if
+ * nothing is acknowledged any more the kernel gives up a little after our own
+ * keepalives would have.
+ */
 static void
-try(struct tries *t, const struct hop *hop, const struct addrinfo *ai)
+set_options(int fd, const struct hop *hop)
 {
-	int fd, on = 1;
+	unsigned ms = (hop->serveralivecountmax + 1) *
+	    hop->serveraliveinterval * 1000;
+	int on = 1;
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    ai->ai_protocol);
-	if (fd == -1) {
-		t->error = errno;
-		return;
-	}
-	/* keystrokes must not wait for the acknowledgement of earlier ones */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (hop->tcpkeepalive != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
 		    sizeof(on));
-	if (bind_local(fd, hop, ai->ai_family) == -1 ||
-	    (connect(fd, ai->ai_addr, ai->ai_addrlen) == -1 &&
-	    errno != EINPROGRESS)) {
+	if (hop->serveraliveinterval > 0 && hop->serveralivecountmax > 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		    sizeof(ms));
+}
+
+/* Begins one connection; a failure at once is noted as any other. */
+static void
+try(struct tries *t, const struct hop *hop, const struct address *a)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
+	int fd;
+
+	fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	if (fd == -1) {
+		t->error = errno;
+		return;
+	}
+	set_options(fd, hop);
+	if (bind_local(fd, hop, sa->sa_family) == -1 ||
+	    (connect(fd, sa, a->len) == -1 && errno != EINPROGRESS)) {
 		t->error = errno;
 		close(fd);
 		return;
@@ -155,33 +150,33 @@ harvest(struct tries *t)
 	return -1;
 }
 
-/* Starts the next try when it is due; returns the address after it. */
-static const struct addrinfo *
-due(struct tries *t, const struct hop *hop, const struct addrinfo *ai,
-    uint64_t *next)
+/* Starts the next try when it is due; returns how many have been. */
+static size_t
+due(struct tries *t, const struct hop *hop, const struct addresses *a,
+    size_t i, uint64_t *next)
 {
-	while (ai != NULL && t->n < MAX_TRIES && (t->n == 0 || now() >= *next)) {
-		try(t, hop, ai);
-		ai = ai->ai_next;
+	while (i < a->n && t->n < MAX_TRIES && (t->n == 0 || now() >= *next)) {
+		try(t, hop, &a->v[i++]);
 		*next = now() + STAGGER;
 	}
-	return ai;
+	return i;
 }
 
 /* Leaves the socket that won in *fd, or -1 if none did. */
 static int
-race(struct chain *c, const struct hop *hop, const struct addrinfo *ai,
+race(struct chain *c, const struct hop *hop, const struct addresses *a,
     struct tries *t, int *fd)
 {
 	uint64_t next = 0;
+	size_t i = 0;
 	int status = OK;
 
 	*fd = -1;
 	while (status == OK && *fd == -1) {
-		ai = due(t, hop, ai, &next);
+		i = due(t, hop, a, i, &next);
 		if (t->n == 0)
 			break;
-		status = chain_wait(c, t->pfd, t->n, ai != NULL ? next : 0);
+		status = chain_wait(c, t->pfd, t->n, i < a->n ? next : 0);
 		*fd = harvest(t);
 	}
 	while (t->n > 0)
@@ -189,28 +184,51 @@ race(struct chain *c, const struct hop *hop, const struct addrinfo *ai,
 	return status;
 }
 
+/* Notes which address it is. */
+static void
+note_address(struct link *l, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char host[NI_MAXHOST];
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), NULL,
+	    0, NI_NUMERICHOST) == 0)
+		link_note(l, "%s port %d", host, l->hop->port);
+}
+
 /*
  * Connects to l's hop, and gives the socket to *fd, which the caller then
- * owns.  Returns OK, or another status after saying why not.
+ * owns.  Returns OK, AGAIN if there is time to try it again, or another
+ * status after saying why not.
  */
 int
 dial(struct chain *c, struct link *l, int *fd)
 {
 	const struct hop *hop = l->hop;
 	struct tries t = { .n = 0 };
-	struct addrinfo *ai;
-	int rc, status;
+	struct addresses a;
+	int status;
 
 	link_stage(l, STAGE_RESOLVE);
-	if ((rc = resolve(hop, &ai)) != 0)
-		return link_fail(c, l, RETRY, "%s: %s; check HostName for %s",
-		    hop->hostname, gai_strerror(rc), hop->name);
+	if ((status = resolve(c, l, &a)) != OK)
+		return status;
+	if (a.error != 0)
+		return fail(c, l, RETRY, "%s: %s; check HostName for %s",
+		    hop->hostname, gai_strerror(a.error), hop->name);
+	link_note(l, "%zu address%s", a.n, a.n == 1 ? "" : "es");
 	link_stage(l, STAGE_CONNECT);
-	status = race(c, hop, ai, &t, fd);
-	freeaddrinfo(ai);
-	if (status == OK && *fd == -1)
-		return link_fail(c, l, RETRY, "%s; check that %s is up and "
-		    "listens on port %d", strerror(t.error), hop->hostname,
-		    hop->port);
-	return status;
+	if ((status = race(c, hop, &a, &t, fd)) != OK)
+		return status;
+	if (*fd != -1) {
+		note_address(l, *fd);
+		return OK;
+	}
+	if ((t.error == ECONNREFUSED || t.error == ECONNRESET) &&
+	    chain_again(c, REFUSALS))
+		return AGAIN;
+	return fail(c, l, RETRY, "%s%s; check that %s is up and listens on "
+	    "port %d", strerror(t.error), chain_tries(c), hop->hostname,
+	    hop->port);
 }

@@ -49,7 +49,7 @@ struct place {
 /* What the files say of one key: the first line of each kind. */
 struct verdict {
 	ssh_key		 key;		/* the server's */
-	int		 known;
+	struct place	 known;
 	struct place	 revoked;
 	struct place	 changed;	/* another key of its type */
 	struct place	 other;		/* a key of another type */
@@ -295,6 +295,7 @@ place_free(struct place *place)
 {
 	free(place->line);
 	free(place->key);
+	memset(place, 0, sizeof(*place));
 }
 
 /* Moves what is there to where nothing is yet. */
@@ -319,7 +320,7 @@ judge(const struct entry *entry, void *arg)
 		if (same)
 			keep(&v->revoked, entry);
 	} else if (same)
-		v->known = 1;
+		keep(&v->known, entry);
 	else if (ssh_key_type(entry->key) == ssh_key_type(v->key))
 		keep(&v->changed, entry);
 	else
@@ -329,6 +330,7 @@ judge(const struct entry *entry, void *arg)
 static void
 verdict_free(struct verdict *v)
 {
+	place_free(&v->known);
 	place_free(&v->revoked);
 	place_free(&v->changed);
 	place_free(&v->other);
@@ -467,7 +469,7 @@ changed(struct chain *c, struct link *l, const struct verdict *v)
 	char *text;
 
 	text = describe(v->key);
-	(void)link_fail(c, l, GIVEUP, "the host key has changed: %s offers "
+	(void)fail(c, l, GIVEUP, "the host key has changed: %s offers "
 	    "%s, but %s has %s; somebody may be listening in; if it is right, "
 	    "remove the old one: ssh-keygen -R '%s' -f '%s'", l->hop->name,
 	    text, v->changed.line, v->changed.key, v->name, v->changed.file);
@@ -549,7 +551,7 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	    agreed(c, l, v->key, question, &status))
 		status = accept_new(c, l, v->key);
 	else if (status == OK)
-		status = link_fail(c, l, GIVEUP, "%s; compare it, and accept "
+		status = fail(c, l, GIVEUP, "%s; compare it, and accept "
 		    "it with: ssh %s", question, hop->name);
 	free(question);
 	free(known);
@@ -576,11 +578,11 @@ check_revoked(struct chain *c, struct link *l, ssh_key key)
 	if (file == NULL || strcasecmp(file, "none") == 0)
 		return OK;
 	if ((f = fopen(file, "re")) == NULL)
-		return link_fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		return fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
 		    strerror(errno));
 	while (status == OK && getline(&line, &size, f) != -1) {
 		if (++entry.line == 1 && strncmp(line, "SSHKRL", 6) == 0) {
-			status = link_fail(c, l, GIVEUP, "RevokedHostKeys %s: "
+			status = fail(c, l, GIVEUP, "RevokedHostKeys %s: "
 			    "a KRL, which libssh cannot read; write the keys "
 			    "as text", file);
 			break;
@@ -589,12 +591,12 @@ check_revoked(struct chain *c, struct link *l, ssh_key key)
 		scan_line(s, "*", &entry, judge, &v);
 		free(s);
 		if (v.revoked.file != NULL)
-			status = link_fail(c, l, GIVEUP, "the host key is "
+			status = fail(c, l, GIVEUP, "the host key is "
 			    "revoked: %s is in %s; ask who runs %s",
 			    v.revoked.key, v.revoked.line, l->hop->name);
 	}
 	if (status == OK && ferror(f))
-		status = link_fail(c, l, GIVEUP, "RevokedHostKeys %s: %s",
+		status = fail(c, l, GIVEUP, "RevokedHostKeys %s: %s",
 		    file, strerror(errno));
 	free(line);
 	fclose(f);
@@ -620,7 +622,7 @@ look_up(const struct hop *hop, struct verdict *v)
 	scan(hop, name, judge, &plain);
 	free(name);
 	if (v->changed.file == NULL)
-		v->known |= plain.known;
+		place_move(&v->known, &plain.known);
 	place_move(&v->revoked, &plain.revoked);
 	place_move(&v->authority, &plain.authority);
 	verdict_free(&plain);
@@ -647,15 +649,25 @@ look_up_address(const struct link *l, struct verdict *v)
 	of_address.name = host_name(host, l->hop->port);
 	scan(l->hop, of_address.name, judge, &of_address);
 	place_move(&v->revoked, &of_address.revoked);
-	if (!of_address.known && of_address.changed.file != NULL) {
+	if (of_address.known.file == NULL && of_address.changed.file != NULL) {
 		place_free(&v->changed);
-		memset(&v->changed, 0, sizeof(v->changed));
+		place_free(&v->known);
 		place_move(&v->changed, &of_address.changed);
 		free(v->name);
 		v->name = xstrdup(of_address.name);
-		v->known = 0;
 	}
 	verdict_free(&of_address);
+}
+
+/* Notes the key and where it is known. */
+static void
+note_key(struct link *l, const struct verdict *v)
+{
+	char *text = describe(v->key);
+
+	link_note(l, "%s%s%s", text, v->known.file == NULL ? ", accepted" :
+	    " in ", v->known.file == NULL ? "" : v->known.line);
+	free(text);
 }
 
 /*
@@ -666,23 +678,26 @@ look_up_address(const struct link *l, struct verdict *v)
 int
 hostkey_check(struct chain *c, struct link *l)
 {
-	struct verdict v = { .known = 0 };
+	struct verdict v = { .key = NULL };
 	int status = OK;
 
 	link_stage(l, STAGE_HOSTKEY);
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
-		return link_fail(c, l, GIVEUP, "it has shown no host key");
+		return fail(c, l, GIVEUP, "it has shown no host key");
 	l->hostkey = v.key;	/* from here on it must stay the same */
 	look_up(l->hop, &v);
 	look_up_address(l, &v);
 	if (v.revoked.file != NULL)
-		status = link_fail(c, l, GIVEUP, "the host key is revoked: "
+		status = fail(c, l, GIVEUP, "the host key is revoked: "
 		    "%s is @revoked in %s; ask who runs %s", v.revoked.key,
 		    v.revoked.line, l->hop->name);
-	else if (v.changed.file != NULL && !v.known)
+	else if (v.changed.file != NULL && v.known.file == NULL)
 		status = changed(c, l, &v);
-	else if ((status = check_revoked(c, l, v.key)) == OK && !v.known)
+	else if ((status = check_revoked(c, l, v.key)) == OK &&
+	    v.known.file == NULL)
 		status = unknown(c, l, &v);
+	if (status == OK)
+		note_key(l, &v);
 	verdict_free(&v);
 	return status;
 }

@@ -19,117 +19,47 @@
 #define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
 				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
-/* user@host:port, a v6 address in brackets. */
-static char *
-address(const struct hop *hop)
+/* How long the stage that l is in has taken, and what came of it. */
+static void
+end_stage(struct link *l, uint64_t t)
 {
-	int v6 = strchr(hop->hostname, ':') != NULL;
-
-	return xasprintf("%s@%s%s%s:%d", hop->user, v6 ? "[" : "",
-	    hop->hostname, v6 ? "]" : "", hop->port);
+	say_debug(1, "%s (hop %d): %s, %" PRIu64 " ms, %" PRIu64
+	    " ms in all%s%s", l->hop->name, l->number, say_stage(l->stage),
+	    t - l->since, t - say_began(), l->note == NULL ? "" : ": ",
+	    l->note == NULL ? "" : l->note);
+	ladder_rung(l->ladder, l, t);
+	free(l->note);
+	l->note = NULL;
 }
 
-static const struct hop *
-before(const struct link *l)
-{
-	return l->number <= 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
-}
-
-/* Notes that l has reached stage; with -v says how long the last one took. */
+/*
+ * Notes that l has reached stage; with -v says how long the last one took,
+ * and what came of it.
+ */
 void
 link_stage(struct link *l, enum stage stage)
 {
 	uint64_t t = now();
 
-	if (l->since != 0 && stage != l->stage)
-		say_debug(1, "%s (hop %d): %s, %" PRIu64 " ms", l->hop->name,
-		    l->number, say_stage(l->stage), t - l->since);
+	if (l->since != 0 && stage == l->stage)
+		return;		/* tried again */
+	if (l->since != 0)
+		end_stage(l, t);
 	l->stage = stage;
 	l->since = t;
 }
 
-/* LogLevel QUIET, which some versions of ssh print as SILENT. */
-static int
-is_quiet(const struct hop *hop)
+/* Notes what has come of the stage that l is in, fit to be shown. */
+void
+link_note(struct link *l, const char *fmt, ...)
 {
-	return hop->loglevel != NULL && (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
-/*
- * Says the one line about what went wrong: which hop, which stage, and the
- * text, which holds the cause and what to do.  Returns status.
- */
-int
-link_fail(struct chain *c, struct link *l, enum status status,
-    const char *fmt, ...)
-{
-	const struct hop *via = before(l);
-	char *addr, *text;
 	va_list ap;
 
-	if (is_quiet(l->hop))
-		return status;
+	free(l->note);
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
+	if (vasprintf(&l->note, fmt, ap) == -1)
 		errx(RETRY, "out of memory");
 	va_end(ap);
-	addr = address(l->hop);
-	if (l->number == 0)
-		say("%s (target, no gateway): %s: %s", l->hop->name,
-		    say_stage(l->stage), text);
-	else
-		say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name,
-		    l->number, c->plan->nhops, addr,
-		    via == NULL ? "" : " via ", via == NULL ? "" : via->name,
-		    say_stage(l->stage), text);
-	free(addr);
-	free(text);
-	return status;
-}
-
-/* The hop's ConnectTimeout has passed; says so. */
-int
-link_timeout(struct chain *c, struct link *l)
-{
-	if (l->stage == STAGE_FORWARD)
-		return link_fail(c, l, RETRY, "%s has not opened %s:%d within "
-		    "%d seconds; check that it is up and can be reached from "
-		    "%s", l->hop->name, l->to_host, l->to_port,
-		    l->hop->connecttimeout, l->hop->name);
-	return link_fail(c, l, RETRY, "no answer within %d seconds; check "
-	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
-	    l->hop->hostname);
-}
-
-/* Has the connection ended without a word? */
-static int
-disconnected(const struct link *l)
-{
-	const char *words = ssh_get_error(l->session);
-
-	return strstr(words, "disconnected") != NULL ||
-	    strstr(words, "Connection reset") != NULL ||
-	    strstr(words, "Broken pipe") != NULL;
-}
-
-/*
- * Returns why the session ended or failed, in the server's words if it gave
- * any, fit to be shown.  The caller frees it.
- */
-char *
-link_words(const struct link *l)
-{
-	const char *words = ssh_get_error(l->session);
-	int n = 0;
-
-	if (l->impostor)
-		return xstrdup("its host key changed while connected");
-	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
-	if (n == 0 && disconnected(l))
-		return xstrdup("connection closed");
-	return words_visible(words[n] == '\0' ? "connection closed" :
-	    words + n);
 }
 
 /*
@@ -144,17 +74,34 @@ link_gone(const struct link *l)
 	    (ssh_get_status(l->session) & (SSH_CLOSED | SSH_CLOSED_ERROR));
 }
 
-/* Fails with the session's own words, and advice. */
-static int
-session_fail(struct chain *c, struct link *l, enum status status,
-    const char *advice)
+/* What the server says it is. */
+static void
+note_banner(struct link *l)
 {
-	char *words;
+	const char *banner = ssh_get_serverbanner(l->session);
+	char *seen;
 
-	words = link_words(l);
-	(void)link_fail(c, l, status, "%s; %s", words, advice);
-	free(words);
-	return status;
+	if (banner == NULL)
+		return;
+	seen = words_visible(banner);
+	link_note(l, "%s", seen);
+	free(seen);
+}
+
+/* What was agreed on (RFC 4253, 7.1). */
+static void
+note_algorithms(struct link *l)
+{
+	const char *kex = ssh_get_kex_algo(l->session);
+	const char *in = ssh_get_cipher_in(l->session);
+	const char *out = ssh_get_cipher_out(l->session);
+
+	if (kex == NULL || in == NULL || out == NULL)
+		return;
+	link_note(l, "%s, %s", kex, out);
+	say_debug(2, "%s (hop %d): kex %s; out %s %s; in %s %s", l->hop->name,
+	    l->number, kex, out, ssh_get_hmac_out(l->session), in,
+	    ssh_get_hmac_in(l->session));
 }
 
 /* libssh tells its progress as a part of 1; 0.4 is the server's banner. */
@@ -163,8 +110,10 @@ on_progress(void *arg, float part)
 {
 	struct link *l = arg;
 
-	if (part >= 0.4f && l->stage == STAGE_BANNER)
+	if (part >= 0.4f && l->stage == STAGE_BANNER) {
+		note_banner(l);
 		link_stage(l, STAGE_KEX);
+	}
 	l->rekeyed = part >= 1.0f && l->hostkey != NULL;
 }
 
@@ -266,35 +215,15 @@ new_session(struct link *l, int fd)
 	l->callbacks.connect_status_function = on_progress;
 	ssh_callbacks_init(&l->callbacks);
 	ssh_set_callbacks(l->session, &l->callbacks);
+	ssh_set_counters(l->session, &l->counter, NULL);
 	ssh_set_blocking(l->session, 0);
 	return set_options(l, fd);
 }
 
-/* Why there is no session: who ended it, or what was not agreed on. */
-static int
-connect_fail(struct chain *c, struct link *l)
-{
-	const char *words = ssh_get_error(l->session);
-
-	if (l->stage == STAGE_BANNER && disconnected(l))
-		return link_fail(c, l, RETRY, "connection closed before its "
-		    "banner; is it sshd, and is it short of MaxStartups?");
-	if (strstr(words, "no match for method") != NULL)
-		return session_fail(c, l, GIVEUP, "allow one of the server's "
-		    "for this host in ssh_config");
-	/* libssh forgets which of the two it was */
-	if (strstr(words, "verify server hostkey signature") != NULL)
-		return link_fail(c, l, GIVEUP, "it has not proved to own its "
-		    "host key, or that is an RSA key of fewer bits than "
-		    "RequiredRSASize (%d); have a longer one made there",
-		    l->hop->requiredrsasize);
-	return session_fail(c, l, RETRY, disconnected(l) ?
-	    "the log of sshd there knows why" : "is it an SSH server?");
-}
-
 /*
  * Takes l from fd, which is connected and libssh's from here on, through key
- * exchange.  Returns OK, or another status after saying why not.
+ * exchange.  Returns OK, AGAIN if there is time to try it
+ * again, or another status after saying why not.
  */
 int
 link_connect(struct chain *c, struct link *l, int fd)
@@ -303,7 +232,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 
 	link_stage(l, STAGE_BANNER);
 	if (new_session(l, fd) != 0)
-		return link_fail(c, l, GIVEUP, "of one kind of algorithms "
+		return fail(c, l, GIVEUP, "of one kind of algorithms "
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
 	while ((rc = ssh_connect(l->session)) == SSH_AGAIN) {
@@ -315,55 +244,10 @@ link_connect(struct chain *c, struct link *l, int fd)
 			return status;
 	}
 	if (rc != SSH_OK)
-		return connect_fail(c, l);
+		return fail_connect(c, l);
 	joint_unblock(fd);
+	note_algorithms(l);
 	return OK;
-}
-
-/* RFC 4254, 5.1: why a channel was refused, in words and what to do. */
-static int
-forward_fail(struct chain *c, struct link *l, const char *host, int port)
-{
-	const char *name = l->hop->name, *text;
-	char *words;
-	unsigned code;
-	int n = 0, status;
-
-	text = ssh_get_error(l->session);
-	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
-	    &code, &n) != 1 || n == 0) {
-		if (l->impostor || relay_overrun(&l->relay))
-			return link_lost(c, l);
-		words = link_words(l);
-		status = link_fail(c, l, RETRY, "%s while opening %s:%d; the "
-		    "log of sshd there knows why", words, host, port);
-		free(words);
-		return status;
-	}
-	words = words_visible(text + n);
-	switch (code) {
-	case 1:
-		status = link_fail(c, l, GIVEUP, "%s refused to open %s:%d: "
-		    "administratively prohibited; check AllowTcpForwarding "
-		    "and PermitOpen on %s", name, host, port, name);
-		break;
-	case 2:
-		status = link_fail(c, l, RETRY, "%s could not open %s:%d: %s; "
-		    "check that it is up and can be reached from %s", name,
-		    host, port, words, name);
-		break;
-	case 4:
-		status = link_fail(c, l, RETRY, "%s could not open %s:%d: "
-		    "resource shortage: %s; try again later", name, host,
-		    port, words);
-		break;
-	default:
-		status = link_fail(c, l, GIVEUP, "%s refused to open %s:%d: "
-		    "%s (reason %u); is it an SSH server that forwards TCP?",
-		    name, host, port, words, code);
-	}
-	free(words);
-	return status;
 }
 
 /*
@@ -371,13 +255,34 @@ forward_fail(struct chain *c, struct link *l, const char *host, int port)
  * keeps its next answer back until they are acknowledged, 40 ms later as a
  * rule.  Something to carry the acknowledgement frees it at once.
  */
-static void
-nudge(struct link *l, int *nudged)
+static int
+nudge(struct link *l, uint64_t bytes, int *nudged)
 {
-	if (!*nudged && l->heard) {
-		(void)ssh_send_ignore(l->session, "");
-		*nudged = 1;
+	if (*nudged || l->counter.in_bytes == bytes)
+		return 0;
+	(void)ssh_send_ignore(l->session, "");
+	return *nudged = 1;
+}
+
+/* What becomes of the channel while libssh speaks its mind in its log. */
+static int
+await_channel(struct chain *c, struct link *l, int *rc)
+{
+	uint64_t bytes = l->counter.in_bytes;
+	int nudged = 0, status;
+
+	while ((*rc = ssh_channel_open_forward(l->relay.channel, l->to_host,
+	    l->to_port, "127.0.0.1", 65535)) == SSH_AGAIN) {
+		if (nudge(l, bytes, &nudged))
+			continue;	/* it may have read the answer */
+		if ((status = chain_turn(c)) != OK)
+			return status;
+		if (link_gone(l)) {
+			*rc = SSH_ERROR;
+			break;
+		}
 	}
+	return OK;
 }
 
 /*
@@ -385,25 +290,15 @@ nudge(struct link *l, int *nudged)
  * another status if another hop has failed.
  */
 static int
-open_channel(struct chain *c, struct link *l, ssh_channel channel, int *rc)
+open_channel(struct chain *c, struct link *l, int *rc)
 {
-	int nudged = 0, status = OK;
+	int status;
 
-	l->heard = 0;
 	l->maxpacket = 0;
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
 		ssh_set_log_level(SSH_LOG_PROTOCOL);
-	while ((*rc = ssh_channel_open_forward(channel, l->to_host,
-	    l->to_port, "127.0.0.1", 65535)) == SSH_AGAIN) {
-		if ((status = chain_turn(c)) != OK)
-			break;
-		if (link_gone(l)) {
-			*rc = SSH_ERROR;
-			break;
-		}
-		nudge(l, &nudged);
-	}
+	status = await_channel(c, l, rc);
 	if (say_level() < 3)
 		ssh_set_log_level(SSH_LOG_NOLOG);
 	ssh_set_log_userdata(NULL);
@@ -412,8 +307,8 @@ open_channel(struct chain *c, struct link *l, ssh_channel channel, int *rc)
 
 /*
  * Opens a direct-tcpip channel (RFC 4254, 7.2) to host:port, a name that l's
- * hop will resolve, and joins it to rfd and wfd.  Returns OK, or another
- * status after saying why not.
+ * hop will resolve, and joins it to rfd and wfd.  Returns OK, AGAIN if there
+ * is time to try it again, or another status after saying why not.
  */
 int
 link_forward(struct chain *c, struct link *l, const char *host, int port,
@@ -426,17 +321,21 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	l->to_host = host;
 	l->to_port = port;
 	if ((channel = ssh_channel_new(l->session)) == NULL)
-		return session_fail(c, l, RETRY, "try again with -v");
+		return fail_connect(c, l);
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
-	if ((status = open_channel(c, l, channel, &rc)) != OK)
+	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
 	if (rc != SSH_OK && (link_gone(l) || l->relay.down == WAY_OPEN))
-		return forward_fail(c, l, host, port);
+		return fail_forward(c, l);
 	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
-		return link_fail(c, l, RETRY, "it takes packets of %" PRIu32
+		return fail(c, l, RETRY, "it takes packets of %" PRIu32
 		    " bytes, which is no use; is it an SSH server?",
 		    l->maxpacket);
+	link_note(l, "%s:%d", host, port);
+	say_debug(2, "%s (hop %d): %s:%d: window %" PRIu32 ", packets of %"
+	    PRIu32, l->hop->name, l->number, host, port,
+	    ssh_channel_window_size(channel), l->maxpacket);
 	link_stage(l, STAGE_CARRY);
 	relay_start(&l->relay);
 	l->up = 1;
@@ -454,7 +353,6 @@ link_drive(struct link *l)
 
 	if (l->event == NULL || l->dead)
 		return;
-	l->heard = 1;
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
 		l->dead = rc == SSH_ERROR || relay_overrun(&l->relay);
@@ -465,34 +363,43 @@ link_drive(struct link *l)
 	}
 }
 
-/* Says that a link that was up has gone.  Returns RETRY. */
-int
-link_lost(struct chain *c, struct link *l)
+/*
+ * Takes back l's channel, whether it was opened or not, so that another one
+ * can be asked for.
+ */
+void
+link_unforward(struct link *l)
 {
-	char *words;
+	l->up = 0;
+	if (l->relay.channel != NULL)
+		ssh_channel_free(l->relay.channel);
+	relay_free(&l->relay);
+	memset(&l->relay, 0, sizeof(l->relay));
+	if (l->joint != -1)
+		close(l->joint);
+	l->joint = -1;
+}
 
-	if (l->impostor)
-		return link_fail(c, l, GIVEUP, "its host key changed while "
-		    "connected; somebody may be listening in");
-	if (relay_overrun(&l->relay))
-		return link_fail(c, l, RETRY, "it sent more than it was "
-		    "granted; do not trust it");
-	words = link_words(l);
-	(void)link_fail(c, l, RETRY, "connection lost: %s; the log of sshd "
-	    "there may know why", words);
-	free(words);
-	return RETRY;
+/* Ends the session, so that another one can begin in its place. */
+void
+link_drop(struct link *l)
+{
+	if (l->event != NULL)
+		ssh_event_free(l->event);
+	l->event = NULL;
+	ssh_free(l->session);
+	l->session = NULL;
+	l->dead = 0;
 }
 
 /* Frees the session and all that hangs on it. */
 void
 link_close(struct link *l)
 {
-	if (l->event != NULL)
-		ssh_event_free(l->event);
-	ssh_free(l->session);
+	link_drop(l);
 	ssh_key_free(l->hostkey);
 	relay_free(&l->relay);
+	free(l->note);
 	if (l->joint != -1)
 		close(l->joint);
 }

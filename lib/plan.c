@@ -509,12 +509,39 @@ raise_level(const struct hop *hop)
 		    hop->loglevel[5] - '0');
 }
 
+/*
+ * Has somebody typed it?  ssh -G does not tell a setting from ssh's default.
+ */
+static int
+typed(const struct plan *plan, const struct hop *hop, int n,
+    const char *keyword)
+{
+	const struct option *option;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry)
+		if (ask_concerns(option, hop, n) && conf_names(option, keyword))
+			return 1;
+	return 0;
+}
+
+/* Where ssh's own default is to wait for ever, or nothing is known. */
+static void
+set_times(const struct plan *plan, struct hop *hop, int n)
+{
+	if (hop->connecttimeout <= 0)
+		hop->connecttimeout = CONNECT_TIMEOUT;
+	if (hop->serveraliveinterval <= 0 &&
+	    !typed(plan, hop, n, "ServerAliveInterval"))
+		hop->serveraliveinterval = ALIVE_INTERVAL;
+	if (hop->serveralivecountmax == -1)
+		hop->serveralivecountmax = ALIVE_COUNT;
+}
+
 /* Last hand at one hop: names expanded, what we cannot do refused. */
 static int
 settle(const struct plan *plan, struct hop *hop, int n)
 {
-	if (hop->connecttimeout <= 0)
-		hop->connecttimeout = CONNECT_TIMEOUT;
+	set_times(plan, hop, n);
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
@@ -586,8 +613,7 @@ plan_straight(struct plan *plan)
 	q.next = next = after(plan, target);
 	rc = take_answer(plan, target, 1, ask(target, &q, 0));
 	free(next);
-	if (target->connecttimeout <= 0)
-		target->connecttimeout = CONNECT_TIMEOUT;
+	set_times(plan, target, 1);
 	return rc;
 }
 

@@ -14,16 +14,6 @@ struct printer {
 	int			 number;
 };
 
-static int
-is_keyword(const struct option *option, const char *name)
-{
-	size_t len = strcspn(option->text, "= \t");
-
-	if (option->flag == 'i')
-		return strcmp(name, "identityfile") == 0;
-	return strlen(name) == len && strncasecmp(option->text, name, len) == 0;
-}
-
 /*
  * Where a value comes from, as far as known.  Of keywords that may come
  * several times the typed ones are the first, in order.
@@ -38,7 +28,7 @@ source(const struct printer *p, const char *name, size_t index)
 		return p->hop->place;
 	TAILQ_FOREACH(option, &p->plan->conf->options, entry)
 		if (ask_concerns(option, p->hop, p->number) &&
-		    is_keyword(option, name) && index-- == 0)
+		    conf_names(option, name) && index-- == 0)
 			return option->place;
 	return p->plan->no_ssh ? "default" : "ssh";
 }

@@ -201,6 +201,7 @@ prompt(struct chain *c, struct link *l, const char *text, int echo,
 		return OK;
 	line = xasprintf("%s (hop %d of %d): %s", l->hop->name, l->number,
 	    c->plan->nhops, text);
+	say_erase();
 	pid = start(asker, line, echo, &fd);
 	free(line);
 	c->deadline = 0;

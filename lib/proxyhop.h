@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include <poll.h>
 #include <stddef.h>
@@ -20,13 +21,18 @@
 #define PROXYHOP_VERSION	"0.1"
 #define MAX_HOPS		16
 #define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
+#define ALIVE_INTERVAL		30	/* seconds, if nobody says */
+#define ALIVE_COUNT		3
+#define REFUSALS		3	/* of a hop that are not believed */
 #define MARK			"PROXYHOP"	/* set for what we start */
 
 /* Exit status, and what every step of the chain returns. */
 enum status {
 	OK = 0,			/* carried and closed */
 	GIVEUP = 1,		/* no use trying again as it is */
-	RETRY = 2		/* may work later */
+	RETRY = 2,		/* may work later */
+	AGAIN = 3		/* nothing said yet: there is time to try again;
+				 * never leaves the set-up of a hop */
 };
 
 /* What a hop passes through; messages, time-outs and -v speak of these. */
@@ -67,6 +73,7 @@ struct conf {
 	char		*logfile;	/* -E; NULL: stderr */
 	char		*routefile;	/* -r; NULL: ~/.ssh/proxyhop.conf */
 	int		 print;		/* -G */
+	int		 try;		/* -t, counted */
 	int		 verbose;	/* -v, counted */
 	int		 quiet;		/* -q */
 	int		 version;	/* -V */
@@ -187,7 +194,15 @@ struct link {
 	uint64_t		 since;		/* ms; when stage began */
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
-	int			 heard;		/* its descriptor had news */
+	struct ssh_counter_struct counter;	/* kept by libssh */
+	uint64_t		 bytes;		/* from it, when last looked */
+	uint64_t		 heard;		/* ms; the last of them */
+	uint64_t		 asked;		/* ms; the last keepalive */
+	uint64_t		 probed;	/* ms; the first of those that
+						 * are not answered, or 0 */
+	int			 unanswered;	/* keepalives of its own */
+	char			*note;		/* what the stage has shown */
+	struct ladder		*ladder;	/* borrowed; NULL: no -t */
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
 	const char		*to_host;	/* what it was asked to open */
 	int			 to_port;
@@ -205,7 +220,30 @@ struct chain {
 	const struct plan	*plan;
 	struct link		 links[MAX_HOPS];
 	int			 n;		/* links in use */
-	uint64_t		 deadline;	/* ms; 0: none */
+	struct link		*at;		/* who is to get on now */
+	uint64_t		 deadline;	/* ms; until when; 0: no limit */
+	int			 carrying;	/* all is up */
+	uint64_t		 began;		/* ms */
+	int			 tries;		/* of the hop, that failed */
+	uint32_t		 pause;		/* ms before the next */
+	uint64_t		 until;		/* ms; no try after that */
+	char			 tried[24];	/* in words */
+	int			 out;		/* who waits for us reads it */
+	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+};
+
+#define MAX_ADDRESSES	16
+
+/* What there is of a name. */
+struct address {
+	struct sockaddr_storage	 addr;
+	socklen_t		 len;
+};
+
+struct addresses {
+	struct address	 v[MAX_ADDRESSES];
+	size_t		 n;
+	int		 error;		/* as getaddrinfo(3) returns it */
 };
 
 /* words.c: lists of strings, and words that are fit to be shown */
@@ -229,12 +267,17 @@ void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_debug(int, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 const char *say_stage(enum stage);
+uint64_t say_began(void);
+int	 say_live(void);
+void	 say_status(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 say_erase(void);
 uint64_t now(void);
 
 /* conf.c: the command line and the own file */
 int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);
 int	 conf_parse(struct conf *, FILE *, const char *);
+int	 conf_names(const struct option *, const char *);
 void	 conf_free(struct conf *);
 
 /* hop.c: one gateway as text and as data */
@@ -298,25 +341,50 @@ void	 print_plan(const struct plan *);
 
 /* chain.c: the links, and the one poll() */
 int	 chain_open(struct chain *, const struct plan *, int, int);
-int	 chain_dial(struct chain *, const struct plan *, int *);
+int	 chain_dial(struct chain *, const struct plan *, int, int *);
 int	 chain_carry(struct chain *);
 void	 chain_close(struct chain *);
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
+int	 chain_again(struct chain *, int);
+const char *chain_tries(struct chain *);
+
+/* alive.c: keepalives */
+uint64_t alive_due(const struct link *);
+int	 alive_step(struct chain *);
 
 /* link.c: one session, from a connected descriptor to an open channel */
 void	 link_stage(struct link *, enum stage);
-int	 link_fail(struct chain *, struct link *, enum status,
-	    const char *, ...) __attribute__((format(printf, 4, 5)));
-int	 link_timeout(struct chain *, struct link *);
+void	 link_note(struct link *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
 int	 link_connect(struct chain *, struct link *, int);
 int	 link_forward(struct chain *, struct link *, const char *, int, int,
 	    int);
+void	 link_unforward(struct link *);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
-char	*link_words(const struct link *);
-int	 link_lost(struct chain *, struct link *);
+void	 link_drop(struct link *);
 void	 link_close(struct link *);
+
+/* fail.c: what went wrong, in one line */
+int	 fail(struct chain *, struct link *, enum status, const char *, ...)
+	    __attribute__((format(printf, 4, 5)));
+int	 fail_timeout(struct chain *, struct link *);
+int	 fail_connect(struct chain *, struct link *);
+int	 fail_forward(struct chain *, struct link *);
+int	 fail_lost(struct chain *, struct link *);
+int	 fail_silent(struct chain *, struct link *);
+char	*fail_words(const struct link *);
+
+/* ladder.c: -t */
+struct ladder *ladder_new(int);
+void	 ladder_rung(struct ladder *, const struct link *, uint64_t);
+void	 ladder_fail(struct ladder *, const struct link *, const char *);
+int	 ladder_climb(struct chain *, const struct plan *, struct ladder *);
+void	 ladder_end(struct ladder *);
+
+/* resolve.c: the addresses of the first hop */
+int	 resolve(struct chain *, struct link *, struct addresses *);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);
@@ -356,9 +424,10 @@ struct agent {
 	size_t			 n;
 };
 
+struct login;
+
 int	 agent_open(struct chain *, struct link *, struct agent *);
-int	 agent_login(struct chain *, struct link *, struct agent *,
-	    const struct agent_key *, int *);
+int	 agent_login(struct login *, const struct agent_key *);
 void	 agent_close(struct agent *);
 
 /* auth.c: who we are there */
@@ -385,6 +454,7 @@ struct login {
 	size_t		 ntried;
 	struct agent	 agent;
 	int		 agent_asked;
+	char		*how;		/* methods that were taken */
 	char		*offered;	/* which keys, for the failure's line */
 	char		*passed_over;	/* which not, and why */
 };

@@ -5,6 +5,7 @@
  * held up.
  */
 
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <paths.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +24,13 @@
 #include "proxyhop.h"
 
 #define QUIET	-1
+#define ERASE	"\r\033[K"	/* a line of a terminal: ECMA-48 */
 
 static int	level;			/* QUIET, 0, or how often -v */
 static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
+static int	live;			/* sayfd is a terminal, without -v */
+static volatile sig_atomic_t	shown;	/* a status line is there */
+static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
 	"resolve", "connect", "banner", "kex", "hostkey", "auth", "forward",
@@ -49,6 +55,7 @@ unseen(int fd)
 void
 say_open(const struct conf *conf)
 {
+	began = now();
 	level = conf->quiet ? QUIET : conf->verbose;
 	if (conf->logfile != NULL) {
 		sayfd = open(conf->logfile,
@@ -58,6 +65,7 @@ say_open(const struct conf *conf)
 	} else if (unseen(STDERR_FILENO))
 		sayfd = open(_PATH_TTY,
 		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	live = level == 0 && sayfd != -1 && isatty(sayfd);
 }
 
 /* Raises the level to that of n times -v, unless -q. */
@@ -75,6 +83,87 @@ say_level(void)
 	return level;
 }
 
+/* Returns when the program began (milliseconds as of now()). */
+uint64_t
+say_began(void)
+{
+	return began;
+}
+
+/* Can a status line be shown, that is, on a terminal that is ours now? */
+int
+say_live(void)
+{
+	return live && level == 0 && tcgetpgrp(sayfd) == getpgrp();
+}
+
+/* Takes the status line away, if there is one; may be called by a signal. */
+void
+say_erase(void)
+{
+	if (shown && write(sayfd, ERASE, strlen(ERASE)) == -1)
+		live = 0;
+	shown = 0;
+}
+
+static void
+on_signal(int sig)
+{
+	say_erase();
+	raise(sig);		/* as it would have been without us */
+}
+
+/* Whoever ends us finds a clean line. */
+static void
+catch(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction old, sa = { .sa_flags = SA_RESETHAND | SA_NODEFER };
+	size_t i;
+
+	sa.sa_handler = on_signal;
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &sa, NULL);
+}
+
+/* As much of text as fits into a line of the terminal. */
+static void
+fit(char *text)
+{
+	struct winsize ws;
+
+	if (ioctl(sayfd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 &&
+	    strlen(text) >= ws.ws_col)
+		text[ws.ws_col - 1] = '\0';
+}
+
+/* Shows text in place of the last status line.  Only while say_live(). */
+void
+say_status(const char *fmt, ...)
+{
+	struct pollfd pfd = { sayfd, POLLOUT, 0 };
+	va_list ap;
+	char *text, *line;
+
+	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) == -1)
+		err(RETRY, "out of memory");
+	va_end(ap);
+	fit(text);
+	if (!shown)
+		catch();
+	line = xasprintf(ERASE "%s", text);
+	shown = 1;
+	if (write(sayfd, line, strlen(line)) == -1)
+		live = 0;
+	free(line);
+	free(text);
+}
+
 /* One write for one line, so that lines of several programs do not mix. */
 static void
 say_line(const char *fmt, va_list ap)
@@ -86,7 +175,8 @@ say_line(const char *fmt, va_list ap)
 		return;
 	if (vasprintf(&text, fmt, ap) == -1)
 		return;
-	line = xasprintf("proxyhop: %s\n", text);
+	line = xasprintf("%sproxyhop: %s\n", shown ? ERASE : "", text);
+	shown = 0;
 	if (write(sayfd, line, strlen(line)) == -1)
 		sayfd = -1;	/* nobody is left to be told */
 	free(line);

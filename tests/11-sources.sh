@@ -62,6 +62,14 @@ file()
 	stops "-o ConnectTimeout wins" 2 banner 2 -J gw1,gw2 -o ConnectTimeout=1
 	at_most "-o ConnectTimeout wins: ms" $(($(now) - start)) \
 	    $((2500 * TEST_TIME_FACTOR))
+	conf "Host gw2" "ServerAliveInterval 7"
+	equal "ServerAliveInterval: 0 if typed, of the file, or ours" \
+	    "$(hop -G -J gw1,gw2,gw3 -o BatchMode=no \
+	    -o 1:ServerAliveInterval=0 host 22 |
+	    grep serveralive | tr '\n' ' ')" \
+	    "$(for n in 0 7 30; do
+		echo "serveralivecountmax 3 serveraliveinterval $n"
+	    done | tr '\n' ' ')"
 	conf "Match originalhost gw2" "Include $T/part"
 	echo "User nobody-here" >"$T/part"
 	stops "Match and Include" 2 auth 1 -J gw1,gw2

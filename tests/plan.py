@@ -46,6 +46,7 @@ SSH = shutil.which(os.environ.get("SSH", "ssh"))
 FACTOR = int(os.environ.get("TEST_TIME_FACTOR", "1"))
 MAX_HOPS = 16
 CONNECT_TIMEOUT = "15"
+ALIVE_INTERVAL = "30"
 HOME = pwd.getpwuid(os.getuid()).pw_dir
 
 # What proxyhop -G prints of a hop; all else ssh -G says is not its business.
@@ -419,6 +420,11 @@ def settle_timeout(values):
     return [CONNECT_TIMEOUT if v in ("none", "0") else v for v in values]
 
 
+# ssh's default is not to ask, and it prints that as it prints a setting.
+def settle_alive(values):
+    return [ALIVE_INTERVAL if v == "0" else v for v in values]
+
+
 def settle_known(values):
     values = [v for v in values if v.lower() != "none"]
     return [re.sub(r"(^| )~(?=/)", r"\1" + HOME.rstrip("/"), v)
@@ -431,6 +437,7 @@ def settle_proxy(values):
 
 SETTLE = {
     "connecttimeout": settle_timeout,
+    "serveraliveinterval": settle_alive,
     "userknownhostsfile": settle_known,
     "globalknownhostsfile": settle_known,
     "proxycommand": settle_proxy,

@@ -1,0 +1,293 @@
+/*
+ * What went wrong, in one line: which hop, at which stage, why, and what to
+ * do.
+ */
+
+#include <err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxyhop.h"
+
+/* user@host:port, a v6 address in brackets. */
+static char *
+address(const struct hop *hop)
+{
+	int v6 = strchr(hop->hostname, ':') != NULL;
+
+	return xasprintf("%s@%s%s%s:%d", hop->user, v6 ? "[" : "",
+	    hop->hostname, v6 ? "]" : "", hop->port);
+}
+
+/* LogLevel QUIET, which some versions of ssh print as SILENT. */
+static int
+is_quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL && (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
+}
+
+static void
+say_failure(const struct chain *c, const struct link *l, const char *text)
+{
+	const struct hop *via;
+	char *addr;
+
+	if (l->number == 0) {
+		say("%s (target, no gateway): %s: %s", l->hop->name,
+		    say_stage(l->stage), text);
+		return;
+	}
+	via = l->number == 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
+	addr = address(l->hop);
+	say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name, l->number,
+	    c->plan->nhops, addr, via == NULL ? "" : " via ",
+	    via == NULL ? "" : via->name, say_stage(l->stage), text);
+	free(addr);
+}
+
+/*
+ * Says the one line about what went wrong with l: which hop, which stage, and
+ * the text, which holds the cause and what to do.  Returns status.
+ */
+int
+fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) == -1)
+		errx(RETRY, "out of memory");
+	va_end(ap);
+	ladder_fail(c->ladder, l, text);
+	if (!is_quiet(l->hop))
+		say_failure(c, l, text);
+	free(text);
+	return status;
+}
+
+/* l has not done what it was to do within its ConnectTimeout; says so. */
+int
+fail_timeout(struct chain *c, struct link *l)
+{
+	if (l->stage == STAGE_FORWARD)
+		return fail(c, l, RETRY, "%s has not opened %s:%d within "
+		    "%d seconds; check that it is up and can be reached from "
+		    "%s", l->hop->name, l->to_host, l->to_port,
+		    l->hop->connecttimeout, l->hop->name);
+	return fail(c, l, RETRY, "no answer within %d seconds; check "
+	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
+	    l->hop->hostname);
+}
+
+/* Has the connection ended without a word? */
+static int
+disconnected(const struct link *l)
+{
+	const char *words = ssh_get_error(l->session);
+
+	return strstr(words, "disconnected") != NULL ||
+	    strstr(words, "Connection reset") != NULL ||
+	    strstr(words, "Broken pipe") != NULL;
+}
+
+/*
+ * Returns why l's session ended or failed, in the server's words if it gave
+ * any, fit to be shown.  The caller frees it.
+ */
+char *
+fail_words(const struct link *l)
+{
+	const char *words = ssh_get_error(l->session);
+	int n = 0;
+
+	if (l->impostor)
+		return xstrdup("its host key changed while connected");
+	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
+	if (n == 0 && disconnected(l))
+		return xstrdup("connection closed");
+	return words_visible(words[n] == '\0' ? "connection closed" :
+	    words + n);
+}
+
+/* Fails with the session's own words, and advice. */
+static int
+session_fail(struct chain *c, struct link *l, enum status status,
+    const char *advice)
+{
+	char *words;
+
+	words = fail_words(l);
+	(void)fail(c, l, status, "%s; %s", words, advice);
+	free(words);
+	return status;
+}
+
+/* What libssh calls a kind of algorithm, and the keyword for it. */
+static const struct {
+	const char *kind, *keyword;
+} kinds[] = {
+	{ "kex algos", "KexAlgorithms" },
+	{ "server host key algo", "HostKeyAlgorithms" },
+	{ "encryption", "Ciphers" },
+	{ "mac algo", "MACs" },
+	{ "compression", "Compression" },
+	{ NULL, NULL }
+};
+
+/*
+ * RFC 4253, 7.1: no algorithm of one kind that both have.  Says both lists
+ * and the line that allows what the server likes best.
+ */
+static int
+fail_agree(struct chain *c, struct link *l)
+{
+	const char *words = ssh_get_error(l->session), *keyword = "Ciphers";
+	char *theirs, *ours, *seen, *first;
+	size_t i;
+
+	for (i = 0; kinds[i].kind != NULL; i++)
+		if (strstr(words, kinds[i].kind) != NULL)
+			keyword = kinds[i].keyword;
+	theirs = strstr(words, "server [");
+	ours = strstr(words, "client [");
+	if (theirs == NULL || ours == NULL)
+		return session_fail(c, l, GIVEUP, "see proxyhop -G");
+	theirs += strlen("server [");
+	ours += strlen("client [");
+	seen = xasprintf("%.*s; ours: %.*s", (int)strcspn(theirs, "]"), theirs,
+	    (int)strcspn(ours, "]"), ours);
+	first = xstrndup(theirs, strcspn(theirs, ",]"));
+	theirs = words_visible(seen);
+	ours = words_visible(first);
+	(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; to allow "
+	    "one, if libssh has it, in ssh_config: Host %s, %s +%s", keyword,
+	    theirs, l->hop->name, keyword, ours);
+	free(ours);
+	free(theirs);
+	free(first);
+	free(seen);
+	return GIVEUP;
+}
+
+/*
+ * There is no session with l: who ended it, or what was not agreed on.
+ * Returns a status after saying so, or AGAIN.
+ */
+int
+fail_connect(struct chain *c, struct link *l)
+{
+	const char *words = ssh_get_error(l->session);
+
+	if (l->stage == STAGE_BANNER && disconnected(l))
+		return chain_again(c, 0) ? AGAIN : fail(c, l, RETRY,
+		    "connection closed before its banner%s; is it sshd, and "
+		    "is it short of MaxStartups?", chain_tries(c));
+	if (strstr(words, "no match for method") != NULL)
+		return fail_agree(c, l);
+	/* libssh forgets which of the two it was */
+	if (strstr(words, "verify server hostkey signature") != NULL)
+		return fail(c, l, GIVEUP, "it has not proved to own its "
+		    "host key, or that is an RSA key of fewer bits than "
+		    "RequiredRSASize (%d); have a longer one made there",
+		    l->hop->requiredrsasize);
+	return session_fail(c, l, RETRY, disconnected(l) ?
+	    "the log of sshd there knows why" : "is it an SSH server?");
+}
+
+/* The text of RFC 4254, 5.1, with its code in *code, or NULL if none came. */
+static char *
+refusal(const struct link *l, unsigned *code)
+{
+	const char *text = ssh_get_error(l->session);
+	int n = 0;
+
+	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
+	    code, &n) != 1 || n == 0)
+		return NULL;
+	return words_visible(text + n);
+}
+
+/* The session has ended while it was to open a channel. */
+static int
+fail_opening(struct chain *c, struct link *l)
+{
+	char *words;
+
+	if (l->impostor || relay_overrun(&l->relay))
+		return fail_lost(c, l);
+	words = fail_words(l);
+	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
+	    "knows why", words, l->to_host, l->to_port);
+	free(words);
+	return RETRY;
+}
+
+/*
+ * RFC 4254, 5.1: l would not open the channel; in words, and what to do.
+ * Returns a status after saying so, or AGAIN: what the next hop refuses now
+ * it may take in a moment.
+ */
+int
+fail_forward(struct chain *c, struct link *l)
+{
+	const char *name = l->hop->name, *host = l->to_host;
+	int port = l->to_port, status;
+	unsigned code = 0;
+	char *words;
+
+	if ((words = refusal(l, &code)) == NULL)
+		return fail_opening(c, l);
+	if (code == 1)
+		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
+		    "administratively prohibited; check AllowTcpForwarding "
+		    "and PermitOpen on %s", name, host, port, name);
+	else if (code == 2 && strstr(words, "refused") != NULL &&
+	    chain_again(c, REFUSALS))
+		status = AGAIN;
+	else if (code == 2)
+		status = fail(c, l, RETRY, "%s could not open %s:%d: %s%s; "
+		    "check that it is up and can be reached from %s", name,
+		    host, port, words, chain_tries(c), name);
+	else if (code == 4)
+		status = fail(c, l, RETRY, "%s could not open %s:%d: "
+		    "resource shortage: %s; try again later", name, host,
+		    port, words);
+	else
+		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
+		    "%s (reason %u); is it an SSH server that forwards TCP?",
+		    name, host, port, words, code);
+	free(words);
+	return status;
+}
+
+/* Says that l, which was up, has gone.  Returns a status. */
+int
+fail_lost(struct chain *c, struct link *l)
+{
+	char *words;
+
+	if (l->impostor)
+		return fail(c, l, GIVEUP, "its host key changed while "
+		    "connected; somebody may be listening in");
+	if (relay_overrun(&l->relay))
+		return fail(c, l, RETRY, "it sent more than it was "
+		    "granted; do not trust it");
+	words = fail_words(l);
+	(void)fail(c, l, RETRY, "connection lost: %s; the log of sshd "
+	    "there may know why", words);
+	free(words);
+	return RETRY;
+}
+
+/* Says that l no longer answers keepalives.  Returns RETRY. */
+int
+fail_silent(struct chain *c, struct link *l)
+{
+	return fail(c, l, RETRY, "nothing heard for %d seconds, keepalives "
+	    "are not answered; check the network, and that %s is up",
+	    (int)((now() - l->heard) / 1000), l->hop->hostname);
+}
