@@ -37,7 +37,7 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	fprintf(stderr,
-"usage: proxyhop [-46Gqtv] [-E log_file] [-F configfile] [-i identity_file]\n"
+"usage: proxyhop [-46fGqtv] [-E log_file] [-F configfile] [-i identity_file]\n"
 "                [-J hop[,hop ...]] [-o [hop:]keyword=value] [-r route_file]\n"
 "                host port\n"
 "       proxyhop -V\n");
@@ -70,6 +70,9 @@ options(int argc, char *argv[], struct conf *conf)
 		errx(GIVEUP, "\"%s\" \"%s\": %s",
 		    words_visible(conf->host), words_visible(argv[optind + 1]),
 		    why);
+	if (conf->fdpass && !conf->print && !conf->try && !fdpass_possible())
+		errx(GIVEUP, "-f: standard output is no socket; it is for "
+		    "ssh's ProxyUseFdpass yes");
 	if (conf_file(conf) == -1)
 		exit(GIVEUP);
 }
@@ -147,6 +150,18 @@ run(const struct plan *plan)
 	return status;
 }
 
+/* -f: ssh gets the connection itself. */
+static int
+pass(const struct plan *plan)
+{
+	static struct chain chain;
+	int status;
+
+	status = fdpass(&chain, plan);
+	chain_close(&chain);
+	return status;
+}
+
 /* -t: what a run would have to pass through. */
 static int
 try(const struct plan *plan)
@@ -178,6 +193,8 @@ main(int argc, char *argv[])
 			print_plan(&plan);
 		else if (conf.try)
 			status = try(&plan);
+		else if (conf.fdpass)
+			status = pass(&plan);
 		else
 			status = run(&plan);
 	}

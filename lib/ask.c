@@ -82,7 +82,7 @@ arguments(struct words *argv, const struct hop *hop, const struct question *q)
 	while (extra != NULL && *extra != NULL)
 		add(argv, "-o", *extra++);
 	TAILQ_FOREACH(option, &q->conf->options, entry)
-		if (ask_concerns(option, hop, q->number))
+		if (ask_concerns(option, hop, q->number) && !conf_own(option))
 			add(argv, option->flag == 'i' ? "-i" : "-o",
 			    option->text);
 	add(argv, "--", hop->name);

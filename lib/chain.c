@@ -384,10 +384,14 @@ chain_dial(struct chain *c, const struct plan *plan, int out, int *fd)
 int
 chain_carry(struct chain *c)
 {
+	struct link *l;
 	int error, status = OK;
 
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
+	l = &c->links[c->n - 1];
+	if (status == OK && l->command != NULL && !l->relay.any)
+		return command_forward_fail(c, l);
 	error = last(c)->gone;
 	if (status == OK && error != 0 && error != EPIPE &&
 	    error != ECONNRESET) {

@@ -160,6 +160,9 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 		set_first(&conf->configfile, arg);
 		return strcmp(arg, "none") == 0 ? 0 :
 		    unreadable('F', arg, place);
+	case 'f':
+		conf->fdpass = 1;
+		return 0;
 	case 'G':
 		conf->print = 1;
 		return 0;
@@ -205,7 +208,7 @@ conf_options(struct conf *conf, int argc, char *argv[])
 
 	opterr = 0;
 	while (rc == 0 &&
-	    (ch = getopt(argc, argv, "+:46E:F:Gi:J:o:qr:tVv")) != -1)
+	    (ch = getopt(argc, argv, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
 		rc = set(conf, ch, optarg, command_line);
 	return rc;
 }
@@ -220,6 +223,22 @@ conf_names(const struct option *option, const char *keyword)
 		return strcasecmp(keyword, "IdentityFile") == 0;
 	return strlen(keyword) == len &&
 	    strncasecmp(option->text, keyword, len) == 0;
+}
+
+/* Returns what a -o sets its keyword to. */
+const char *
+conf_value(const struct option *option)
+{
+	const char *value = option->text + strcspn(option->text, "= \t");
+
+	return value + strspn(value, "= \t");
+}
+
+/* Is it a keyword of ours, which ssh does not know? */
+int
+conf_own(const struct option *option)
+{
+	return conf_names(option, "ForwardCommand");
 }
 
 /* As in ssh_config(5): *, ? and ! in a list with commas; case is the same. */

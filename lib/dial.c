@@ -199,8 +199,8 @@ note_address(struct link *l, int fd)
 }
 
 /*
- * Connects to l's hop, and gives the socket to *fd, which the caller then
- * owns.  Returns OK, AGAIN if there is time to try it again, or another
+ * Connects to l's hop, by its ProxyCommand if it has one, and gives what was
+ * connected to *fd, which the caller then owns.  Returns OK, AGAIN if there is time to try it again, or another
  * status after saying why not.
  */
 int
@@ -211,6 +211,10 @@ dial(struct chain *c, struct link *l, int *fd)
 	struct addresses a;
 	int status;
 
+	if (hop->proxycommand != NULL) {
+		command_start(l, fd);
+		return OK;
+	}
 	link_stage(l, STAGE_RESOLVE);
 	if ((status = resolve(c, l, &a)) != OK)
 		return status;

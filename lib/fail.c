@@ -173,6 +173,20 @@ fail_agree(struct chain *c, struct link *l)
 	return GIVEUP;
 }
 
+/* The way to l has ended before l has greeted. */
+static int
+fail_greeting(struct chain *c, struct link *l)
+{
+	if (l->pid > 0)
+		return command_fail(c, l);
+	if (l->number > 1 && l[-1].command != NULL && !l[-1].relay.any)
+		return command_forward_fail(c, l - 1);
+	if (chain_again(c, 0))
+		return AGAIN;
+	return fail(c, l, RETRY, "connection closed before its banner%s; is "
+	    "it sshd, and is it short of MaxStartups?", chain_tries(c));
+}
+
 /*
  * There is no session with l: who ended it, or what was not agreed on.
  * Returns a status after saying so, or AGAIN.
@@ -183,9 +197,7 @@ fail_connect(struct chain *c, struct link *l)
 	const char *words = ssh_get_error(l->session);
 
 	if (l->stage == STAGE_BANNER && disconnected(l))
-		return chain_again(c, 0) ? AGAIN : fail(c, l, RETRY,
-		    "connection closed before its banner%s; is it sshd, and "
-		    "is it short of MaxStartups?", chain_tries(c));
+		return fail_greeting(c, l);
 	if (strstr(words, "no match for method") != NULL)
 		return fail_agree(c, l);
 	/* libssh forgets which of the two it was */
@@ -240,11 +252,15 @@ fail_forward(struct chain *c, struct link *l)
 	char *words;
 
 	if ((words = refusal(l, &code)) == NULL)
-		return fail_opening(c, l);
+		return l->command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
+		    "%s would not run ForwardCommand (%s); are commands "
+		    "allowed there?", name, l->command) : fail_opening(c, l);
 	if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "administratively prohibited; check AllowTcpForwarding "
-		    "and PermitOpen on %s", name, host, port, name);
+		    "and PermitOpen on %s, or, if it lets you run commands: "
+		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
+		    name, name);
 	else if (code == 2 && strstr(words, "refused") != NULL &&
 	    chain_again(c, REFUSALS))
 		status = AGAIN;

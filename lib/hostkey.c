@@ -640,7 +640,7 @@ look_up_address(const struct link *l, struct verdict *v)
 	socklen_t len = sizeof(ss);
 	char host[NI_MAXHOST];
 
-	if (l->hop->checkhostip != 1 || l->number != 1 ||
+	if (l->hop->checkhostip != 1 || l->number != 1 || l->pid != 0 ||
 	    l->hop->hostkeyalias != NULL ||
 	    getpeername(ssh_get_fd(l->session), (struct sockaddr *)&ss,
 	    &len) == -1 || getnameinfo((struct sockaddr *)&ss, len, host,

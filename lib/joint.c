@@ -24,6 +24,16 @@ joint_open(int *relay, int *session)
 	*session = pair[1];
 }
 
+/* Makes fd block, for a program that expects nothing else. */
+void
+joint_block(int fd)
+{
+	int flags;
+
+	if ((flags = fcntl(fd, F_GETFL)) != -1)
+		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 /*
  * Makes fd non-blocking again: libssh sets any descriptor it is given to
  * blocking once it has found it connected, and one thread that blocks on a

@@ -37,6 +37,7 @@ static const struct keyword keywords[] = {
 	ROW(compression, YESNO),
 	ROW(connectionattempts, NUMBER),
 	ROW(connecttimeout, SECONDS),
+	ROW(forwardcommand, STRING),
 	ROW(globalknownhostsfile, FILES),
 	ROW(hashknownhosts, YESNO),
 	ROW(hostkeyalgorithms, STRING),

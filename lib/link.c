@@ -264,6 +264,43 @@ nudge(struct link *l, uint64_t bytes, int *nudged)
 	return *nudged = 1;
 }
 
+/* What a command says on its stderr; the last line is kept. */
+static void
+on_complaint(void *arg, const char *data, size_t len)
+{
+	struct link *l = arg;
+	char *text, *rest, *line;
+
+	text = rest = xstrndup(data, len);
+	while ((line = strsep(&rest, "\r\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		free(l->complaint);
+		l->complaint = words_visible(line);
+		say_debug(1, "%s (hop %d): %s", l->hop->name, l->number,
+		    l->complaint);
+	}
+	free(text);
+}
+
+/* Asks for direct-tcpip, or for a session (RFC 4254, 6) and the command. */
+static int
+request(struct link *l)
+{
+	ssh_channel channel = l->relay.channel;
+	int rc;
+
+	if (l->command == NULL)
+		return ssh_channel_open_forward(channel, l->to_host,
+		    l->to_port, "127.0.0.1", 65535);
+	if (!l->session_open) {
+		if ((rc = ssh_channel_open_session(channel)) != SSH_OK)
+			return rc;
+		l->session_open = 1;
+	}
+	return ssh_channel_request_exec(channel, l->command);
+}
+
 /* What becomes of the channel while libssh speaks its mind in its log. */
 static int
 await_channel(struct chain *c, struct link *l, int *rc)
@@ -271,8 +308,7 @@ await_channel(struct chain *c, struct link *l, int *rc)
 	uint64_t bytes = l->counter.in_bytes;
 	int nudged = 0, status;
 
-	while ((*rc = ssh_channel_open_forward(l->relay.channel, l->to_host,
-	    l->to_port, "127.0.0.1", 65535)) == SSH_AGAIN) {
+	while ((*rc = request(l)) == SSH_AGAIN) {
 		if (nudge(l, bytes, &nudged))
 			continue;	/* it may have read the answer */
 		if ((status = chain_turn(c)) != OK)
@@ -306,8 +342,8 @@ open_channel(struct chain *c, struct link *l, int *rc)
 }
 
 /*
- * Opens a direct-tcpip channel (RFC 4254, 7.2) to host:port, a name that l's
- * hop will resolve, and joins it to rfd and wfd.  Returns OK, AGAIN if there
+ * Opens a channel to host:port, a name that l's hop will resolve, and joins it
+ * to rfd and wfd: direct-tcpip (RFC 4254, 7.2), or a ForwardCommand.  Returns OK, AGAIN if there
  * is time to try it again, or another status after saying why not.
  */
 int
@@ -323,6 +359,9 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	if ((channel = ssh_channel_new(l->session)) == NULL)
 		return fail_connect(c, l);
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
+	l->relay.complain = on_complaint;
+	l->relay.arg = l;
+	l->command = command_forward(l->hop, host, port);
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
@@ -332,7 +371,10 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32
 		    " bytes, which is no use; is it an SSH server?",
 		    l->maxpacket);
-	link_note(l, "%s:%d", host, port);
+	if (l->command != NULL)
+		link_note(l, "ForwardCommand %s", l->command);
+	else
+		link_note(l, "%s:%d", host, port);
 	say_debug(2, "%s (hop %d): %s:%d: window %" PRIu32 ", packets of %"
 	    PRIu32, l->hop->name, l->number, host, port,
 	    ssh_channel_window_size(channel), l->maxpacket);
@@ -375,6 +417,10 @@ link_unforward(struct link *l)
 		ssh_channel_free(l->relay.channel);
 	relay_free(&l->relay);
 	memset(&l->relay, 0, sizeof(l->relay));
+	free(l->command);
+	free(l->complaint);
+	l->command = l->complaint = NULL;
+	l->session_open = 0;
 	if (l->joint != -1)
 		close(l->joint);
 	l->joint = -1;
@@ -390,6 +436,7 @@ link_drop(struct link *l)
 	ssh_free(l->session);
 	l->session = NULL;
 	l->dead = 0;
+	(void)command_end(l);
 }
 
 /* Frees the session and all that hangs on it. */
@@ -399,6 +446,8 @@ link_close(struct link *l)
 	link_drop(l);
 	ssh_key_free(l->hostkey);
 	relay_free(&l->relay);
+	free(l->command);
+	free(l->complaint);
 	free(l->note);
 	if (l->joint != -1)
 		close(l->joint);

@@ -103,6 +103,18 @@ go_without(struct plan *plan)
 	plan->no_ssh = 1;
 }
 
+/* What ssh does not know, from the command line and the own file alone. */
+static void
+set_own(const struct conf *conf, struct hop *hop, int n)
+{
+	const struct option *option;
+
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (conf_own(option) && ask_concerns(option, hop, n))
+			(void)keyword_set(hop, "forwardcommand",
+			    conf_value(option));
+}
+
 static int
 take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 {
@@ -110,6 +122,7 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	/* that is for the session; ours it is for %C alone */
 	free(hop->remotecommand);
 	hop->remotecommand = NULL;
+	set_own(plan->conf, hop, n);
 	if (answer == ANSWER_NONE) {
 		go_without(plan);
 		return without_ssh(plan->conf, hop, n);
@@ -271,20 +284,6 @@ other_command(const char *command)
 	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
 }
 
-/* It can be printed, not yet run. */
-static int
-first_command(const struct plan *plan)
-{
-	const struct hop *first = TAILQ_FIRST(&plan->hops);
-
-	if (plan->conf->print || !other_command(first->proxycommand))
-		return 0;
-	say("%s: its ProxyCommand is not run by this version; "
-	    "-o %s:ProxyCommand=none connects without it", first->name,
-	    first->name);
-	return 1;
-}
-
 /* Says that hop has two ways to it. */
 static int
 two_ways(const struct hop *hop, const char *command)
@@ -339,17 +338,25 @@ conflict(const struct plan *plan)
 	return bad;
 }
 
-/* One that runs us is how we were started: it is no way to the hop. */
+/*
+ * A ProxyCommand that runs us is how we were started: it is no way to the
+ * hop; and none is none.
+ */
 static void
 drop_commands(struct plan *plan)
 {
 	struct hop *hop;
 
-	TAILQ_FOREACH(hop, &plan->hops, entry)
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		if (!other_command(hop->proxycommand)) {
 			free(hop->proxycommand);
 			hop->proxycommand = NULL;
 		}
+		if (!is_set(hop->forwardcommand)) {
+			free(hop->forwardcommand);
+			hop->forwardcommand = NULL;
+		}
+	}
 }
 
 /* An option for a hop that is not there is a slip of the pen. */
@@ -545,7 +552,8 @@ settle(const struct plan *plan, struct hop *hop, int n)
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
-	if (beyond_us(hop) || expand_revoked(hop) == -1)
+	if (beyond_us(hop) || command_check(hop) == -1 ||
+	    expand_revoked(hop) == -1)
 		return -1;
 	return ask_hash(plan, hop, n) == -1 ||
 	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||
@@ -661,11 +669,10 @@ plan_make(struct plan *plan, const struct conf *conf)
 		return GIVEUP;
 	if (plan->nhops == 0)
 		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;
-	if (walk(plan) == -1 || unused(plan) || conflict(plan) ||
-	    first_command(plan) || settle_all(plan) == -1)
+	if (walk(plan) == -1 || unused(plan) || conflict(plan))
 		return GIVEUP;
 	drop_commands(plan);
-	return OK;
+	return settle_all(plan) == -1 ? GIVEUP : OK;
 }
 
 /* Frees the hops; the plan can be made again. */

@@ -74,6 +74,7 @@ struct conf {
 	char		*routefile;	/* -r; NULL: ~/.ssh/proxyhop.conf */
 	int		 print;		/* -G */
 	int		 try;		/* -t, counted */
+	int		 fdpass;	/* -f */
 	int		 verbose;	/* -v, counted */
 	int		 quiet;		/* -q */
 	int		 version;	/* -V */
@@ -104,6 +105,7 @@ struct hop {
 	int			 compression;
 	int			 connectionattempts;
 	int			 connecttimeout;	/* seconds */
+	char			*forwardcommand;	/* our own */
 	struct words		 globalknownhostsfile;
 	int			 hashknownhosts;
 	char			*hostkeyalgorithms;
@@ -181,6 +183,12 @@ struct relay {
 	int					 started; /* channel is open */
 	int					 moved;	/* wrote to wfd */
 	int					 refused; /* by the channel: rekey */
+	int					 any;	/* a byte has come */
+	int					 closed;
+	int					 exit;	/* status of a command */
+	void					(*complain)(void *,
+						    const char *, size_t);
+	void					*arg;	/* complain's */
 };
 
 /* A hop we are connected to, or about to be. */
@@ -206,6 +214,10 @@ struct link {
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
 	const char		*to_host;	/* what it was asked to open */
 	int			 to_port;
+	char			*command;	/* that goes there, or NULL */
+	int			 session_open;	/* for the command */
+	char			*complaint;	/* the command's, visible */
+	pid_t			 pid;		/* ProxyCommand; 0: none */
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
@@ -278,6 +290,8 @@ int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);
 int	 conf_parse(struct conf *, FILE *, const char *);
 int	 conf_names(const struct option *, const char *);
+const char *conf_value(const struct option *);
+int	 conf_own(const struct option *);
 void	 conf_free(struct conf *);
 
 /* hop.c: one gateway as text and as data */
@@ -394,7 +408,20 @@ int	 straight(struct chain *, const struct plan *, int, int);
 
 /* joint.c: how one session's channel becomes the next one's connection */
 void	 joint_open(int *, int *);
+void	 joint_block(int);
 void	 joint_unblock(int);
+
+/* command.c: ProxyCommand and ForwardCommand */
+int	 command_check(const struct hop *);
+void	 command_start(struct link *, int *);
+int	 command_end(struct link *);
+int	 command_fail(struct chain *, struct link *);
+char	*command_forward(const struct hop *, const char *, int);
+int	 command_forward_fail(struct chain *, struct link *);
+
+/* fdpass.c: -f */
+int	 fdpass(struct chain *, const struct plan *);
+int	 fdpass_possible(void);
 
 /* hostkey.c: is this the host we meant */
 char	*hostkey_algorithms(const struct hop *);
@@ -418,7 +445,7 @@ struct agent_key {
 };
 
 struct agent {
-	int			 fd;	/* -1: no agent */
+	int			 fd;	/* -1: no agent (any more) */
 	const char		*path;
 	struct agent_key	*keys;
 	size_t			 n;

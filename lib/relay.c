@@ -58,8 +58,12 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 
 	(void)session;
 	(void)channel;
-	if (is_stderr)		/* direct-tcpip has none: RFC 4254, 7.2 */
+	if (is_stderr) {	/* of a command: RFC 4254, 5.2 */
+		if (r->complain != NULL)
+			r->complain(r->arg, data, len);
 		return len;
+	}
+	r->any = 1;
 	if (r->started && !r->blocked && r->downbuf.len == 0)
 		n = put(r, data, len);
 	r->held = len - n;
@@ -100,6 +104,26 @@ on_end(ssh_session session, ssh_channel channel, void *arg)
 		take(r, r->held);
 }
 
+static void
+on_close(ssh_session session, ssh_channel channel, void *arg)
+{
+	struct relay *r = arg;
+
+	r->closed = 1;
+	on_end(session, channel, arg);
+}
+
+static void
+on_exit_status(ssh_session session, ssh_channel channel, int status,
+    void *arg)
+{
+	struct relay *r = arg;
+
+	(void)session;
+	(void)channel;
+	r->exit = status;
+}
+
 /*
  * Prepares r to join channel to rfd and wfd, before the channel is opened:
  * bytes that come with the confirmation find their callback.  Borrows all
@@ -121,7 +145,8 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->callbacks.userdata = r;
 	r->callbacks.channel_data_function = on_data;
 	r->callbacks.channel_eof_function = on_end;
-	r->callbacks.channel_close_function = on_end;
+	r->callbacks.channel_close_function = on_close;
+	r->callbacks.channel_exit_status_function = on_exit_status;
 	ssh_callbacks_init(&r->callbacks);
 	ssh_set_channel_callbacks(channel, &r->callbacks);
 }

@@ -25,16 +25,14 @@ static const struct {
 static int
 set_option(struct hop *hop, const struct option *option)
 {
-	char *key, *value;
+	char *key;
 	int rc;
 
 	if (option->flag == 'i')
 		return keyword_set(hop, "identityfile", option->text);
-	key = xstrdup(option->text);
-	value = key + strcspn(key, "= \t");
-	*value++ = '\0';
-	value += strspn(value, "= \t");
-	rc = keyword_known(key) ? keyword_set(hop, key, value) : -1;
+	key = xstrndup(option->text, strcspn(option->text, "= \t"));
+	rc = keyword_known(key) ?
+	    keyword_set(hop, key, conf_value(option)) : -1;
 	free(key);
 	if (rc == -1)
 		say("-o %s: without ssh to ask, this means nothing",

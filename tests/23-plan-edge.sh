@@ -322,8 +322,8 @@ both_kinds()
 	    -o gw2:ProxyCommand=none
 	stops "not for another hop" 1 "$both" -J gw1,gw2 \
 	    -o gw1:ProxyCommand=none
-	stops "the command is chosen" 1 "gw2: its ProxyCommand is not run .* \
--o gw2:ProxyCommand=none " -J gw2
+	stops "the command is chosen" 2 "gw2 .* connect: its ProxyCommand \
+\(/bin/false 127\.0\.0\.1\) ended with status 1 " -J gw2
 	by "nor is the command wanted" gw2 -J gw2 -o gw2:ProxyCommand=none
 	conf "Host gw2" "ProxyCommand none"
 	by "ProxyCommand none" "gw1 gw2" -J gw1,gw2
