@@ -549,6 +549,8 @@ static int
 settle(const struct plan *plan, struct hop *hop, int n)
 {
 	set_times(plan, hop, n);
+	if (!typed(plan, hop, n, "Ciphers"))
+		cipher_order(hop);
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);

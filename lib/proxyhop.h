@@ -343,6 +343,9 @@ enum answer ask_finish(struct ask *, int);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
 
+/* cipher.c: which cipher first */
+void	 cipher_order(struct hop *);
+
 /* plan.c: command line and ssh's answers to a list of hops */
 int	 plan_make(struct plan *, const struct conf *);
 void	 plan_free(struct plan *);
