@@ -48,13 +48,16 @@ probe(struct link *l, uint64_t t)
 		l->probed = t;
 }
 
-/* The nearest hop that owes an answer: the ones behind it cannot give any. */
+/*
+ * The nearest hop that has been silent since the dead one was first asked: the
+ * ones behind it cannot answer.
+ */
 static struct link *
-nearest(struct chain *c)
+nearest(struct chain *c, const struct link *dead)
 {
 	struct link *l = c->links;
 
-	while (l->probed == 0)
+	while (l->probed == 0 || l->probed > dead->probed)
 		l++;
 	return l;
 }
@@ -79,7 +82,7 @@ alive_step(struct chain *c)
 			continue;
 		if (l->unanswered > 0 &&
 		    l->unanswered == l->hop->serveralivecountmax)
-			return fail_silent(c, nearest(c));
+			return fail_silent(c, nearest(c, l));
 		l->asked = t;
 		l->unanswered++;
 		for (; l >= c->links; l--)

@@ -394,15 +394,19 @@ cut_off(struct login *login, const char *keys)
 {
 	struct link *l = login->l;
 	char *words = fail_words(l);
-	int status = login->offered == NULL ? RETRY : GIVEUP;
+	int status = RETRY;
 
 	if (must_change(l))
-		status = fail(login->c, l, GIVEUP, "the password of %s "
-		    "has to be changed first; do that with ssh", l->hop->user);
-	else
-		(void)fail(login->c, l, status, "%s, logging in as %s "
+		status = fail(login->c, l, GIVEUP, "the password of %s has to "
+		    "be changed first; do that with ssh", l->hop->user);
+	else if (strstr(words, "oo many") != NULL)	/* failures: sshd(8) */
+		status = fail(login->c, l, GIVEUP, "%s, logging in as %s "
 		    "(%s); name the right key with IdentityFile and "
 		    "IdentitiesOnly", words, l->hop->user, keys);
+	else
+		(void)fail(login->c, l, status, "%s, logging in as %s (%s); "
+		    "the log of sshd there knows why", words, l->hop->user,
+		    keys);
 	free(words);
 	return status;
 }

@@ -216,12 +216,12 @@ turn_to(struct chain *c, struct link *l)
 }
 
 /*
- * The hop being set up has refused us, or dropped us, as a busy one does.  Is
- * there time for another try, and have there been fewer than most (0: no
- * limit)?  It then has to be made.
+ * The hop being set up has refused us, or dropped us, as a busy one does, as
+ * cause, a constant, has it.  Is there time for another try, and have there
+ * been fewer than most (0: no limit)?  It then has to be made.
  */
 int
-chain_again(struct chain *c, int most)
+chain_again(struct chain *c, int most, const char *cause)
 {
 	const struct hop *hop = c->links[c->n - 1].hop;
 	uint32_t pause = PAUSE << (c->tries < 4 ? c->tries : 4);
@@ -233,6 +233,7 @@ chain_again(struct chain *c, int most)
 		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
 	if (most > 0 && hop->connectionattempts - 1 > most)
 		most = hop->connectionattempts - 1;
+	c->cause = cause;
 	/* many of us may have been dropped together */
 	c->pause = pause / 2 + arc4random_uniform(pause);
 	return (most == 0 || c->tries < most) && now() + c->pause < c->until;

@@ -273,7 +273,8 @@ command_forward_fail(struct chain *c, struct link *l)
 		return status;
 	if (l->relay.exit == 0 && c->carrying)
 		return OK;		/* the target has nothing to say */
-	if (l->relay.exit == 0 && chain_again(c, 0))
+	if (l->relay.exit == 0 &&
+	    chain_again(c, 0, "connection closed before its banner"))
 		return AGAIN;		/* it went well, but over there */
 	l->stage = STAGE_FORWARD;
 	rc = l->relay.exit == 126 || l->relay.exit == 127 ? GIVEUP : RETRY;

@@ -230,7 +230,7 @@ dial(struct chain *c, struct link *l, int *fd)
 		return OK;
 	}
 	if ((t.error == ECONNREFUSED || t.error == ECONNRESET) &&
-	    chain_again(c, REFUSALS))
+	    chain_again(c, REFUSALS, "connection refused"))
 		return AGAIN;
 	return fail(c, l, RETRY, "%s%s; check that %s is up and listens on "
 	    "port %d", strerror(t.error), chain_tries(c), hop->hostname,

@@ -73,6 +73,10 @@ fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
 int
 fail_timeout(struct chain *c, struct link *l)
 {
+	if (c->tries > 0)
+		return fail(c, l, RETRY, "%s%s, then no answer within "
+		    "%d seconds; is it short of MaxStartups?", c->cause,
+		    chain_tries(c), l->hop->connecttimeout);
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
 		    "%d seconds; check that it is up and can be reached from "
@@ -94,6 +98,24 @@ disconnected(const struct link *l)
 	    strstr(words, "Broken pipe") != NULL;
 }
 
+/* What libssh says in words that are about libssh, and what it means. */
+static const struct {
+	const char *inside, *meaning;
+} meanings[] = {
+	{ "callback_receive_banner", "it sends what is no SSH banner" },
+	{ "too large banner", "it sends what is no SSH banner" },
+	{ "No version of SSH protocol", "it speaks no SSH 2" },
+	{ "Packet len too high", "it sent what is no SSH packet" },
+	{ "read_packet()", "it sent what is no SSH packet" },
+	{ "HMAC error", "a packet from it was not intact" },
+	{ "Decryption error", "a packet from it was not intact" },
+	{ "decrypt", "a packet from it was not intact" },
+	{ "Connection reset", "connection reset" },
+	{ "Broken pipe", "connection reset" },
+	{ "disconnected", "connection closed" },
+	{ NULL, NULL }
+};
+
 /*
  * Returns why l's session ended or failed, in the server's words if it gave
  * any, fit to be shown.  The caller frees it.
@@ -102,13 +124,15 @@ char *
 fail_words(const struct link *l)
 {
 	const char *words = ssh_get_error(l->session);
+	size_t i;
 	int n = 0;
 
 	if (l->impostor)
 		return xstrdup("its host key changed while connected");
 	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
-	if (n == 0 && disconnected(l))
-		return xstrdup("connection closed");
+	for (i = 0; n == 0 && meanings[i].inside != NULL; i++)
+		if (strstr(words, meanings[i].inside) != NULL)
+			return xstrdup(meanings[i].meaning);
 	return words_visible(words[n] == '\0' ? "connection closed" :
 	    words + n);
 }
@@ -173,18 +197,32 @@ fail_agree(struct chain *c, struct link *l)
 	return GIVEUP;
 }
 
+/* sshd, when it has too many: before 9.8 without a word, then with one. */
+static int
+is_busy(const struct link *l)
+{
+	return l->greeting == NULL ||
+	    strstr(l->greeting, "MaxStartups") != NULL ||
+	    strncmp(l->greeting, "Not allowed", 11) == 0;
+}
+
 /* The way to l has ended before l has greeted. */
 static int
 fail_greeting(struct chain *c, struct link *l)
 {
+	static const char cause[] = "connection closed before its banner";
+
 	if (l->pid > 0)
 		return command_fail(c, l);
 	if (l->number > 1 && l[-1].command != NULL && !l[-1].relay.any)
 		return command_forward_fail(c, l - 1);
-	if (chain_again(c, 0))
+	if (!is_busy(l))
+		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
+		    "%d that of an SSH server?", l->greeting, l->hop->port);
+	if (chain_again(c, 0, cause))
 		return AGAIN;
-	return fail(c, l, RETRY, "connection closed before its banner%s; is "
-	    "it sshd, and is it short of MaxStartups?", chain_tries(c));
+	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
+	    "MaxStartups?", cause, chain_tries(c));
 }
 
 /*
@@ -200,6 +238,8 @@ fail_connect(struct chain *c, struct link *l)
 		return fail_greeting(c, l);
 	if (strstr(words, "no match for method") != NULL)
 		return fail_agree(c, l);
+	if (strstr(words, "No version of SSH protocol") != NULL)
+		l->stage = STAGE_BANNER;
 	/* libssh forgets which of the two it was */
 	if (strstr(words, "verify server hostkey signature") != NULL)
 		return fail(c, l, GIVEUP, "it has not proved to own its "
@@ -262,7 +302,7 @@ fail_forward(struct chain *c, struct link *l)
 		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
 		    name, name);
 	else if (code == 2 && strstr(words, "refused") != NULL &&
-	    chain_again(c, REFUSALS))
+	    chain_again(c, REFUSALS, "connection refused"))
 		status = AGAIN;
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: %s%s; "
@@ -293,8 +333,12 @@ fail_lost(struct chain *c, struct link *l)
 		return fail(c, l, RETRY, "it sent more than it was "
 		    "granted; do not trust it");
 	words = fail_words(l);
-	(void)fail(c, l, RETRY, "connection lost: %s; the log of sshd "
-	    "there may know why", words);
+	if (strncmp(words, "connection ", 11) == 0)
+		(void)fail(c, l, RETRY, "connection lost (%s); the log of sshd "
+		    "there may know why", words + 11);
+	else
+		(void)fail(c, l, RETRY, "connection lost: %s; the log of sshd "
+		    "there may know why", words);
 	free(words);
 	return RETRY;
 }

@@ -550,6 +550,10 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	if ((hop->stricthostkeychecking == NULL || mode_is(hop, "ask")) &&
 	    agreed(c, l, v->key, question, &status))
 		status = accept_new(c, l, v->key);
+	else if (status == OK && link_gone(l))
+		status = fail(c, l, RETRY, "connection closed while its host "
+		    "key was in question; answer it before its "
+		    "LoginGraceTime is over");
 	else if (status == OK)
 		status = fail(c, l, GIVEUP, "%s; compare it, and accept "
 		    "it with: ssh %s", question, hop->name);

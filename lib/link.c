@@ -117,9 +117,17 @@ on_progress(void *arg, float part)
 	l->rekeyed = part >= 1.0f && l->hostkey != NULL;
 }
 
+/* Notes the first line that came in place of a banner (RFC 4253, 4.2). */
+static void
+note_greeting(struct link *l, const char *line)
+{
+	if (l->greeting == NULL && *line != '\0')
+		l->greeting = words_visible(line);
+}
+
 /*
- * The log is also the one place where libssh tells the largest packet a
- * channel's far end takes.
+ * The log is also the one place where libssh tells what a server says before
+ * its banner, and the largest packet that a channel's far end takes.
  */
 static void
 on_log(int priority, const char *function, const char *text, void *arg)
@@ -132,11 +140,22 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	(void)function;
 	if (l != NULL && (p = strstr(text, "maxpacket : ")) != NULL)
 		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
+	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
+		note_greeting(l, p + strlen("_version_exchange: "));
 	if (say_level() < 3)
 		return;
 	seen = words_visible(text);
 	say_debug(3, "libssh: %s", seen);
 	free(seen);
+}
+
+/* Has libssh tell what it does for l, or with NULL for nobody. */
+static void
+overhear(struct link *l, int level)
+{
+	ssh_set_log_userdata(l);
+	if (say_level() < 3)
+		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG : level);
 }
 
 static int
@@ -228,21 +247,24 @@ new_session(struct link *l, int fd)
 int
 link_connect(struct chain *c, struct link *l, int fd)
 {
-	int rc, status;
+	int rc = SSH_AGAIN, status = OK;
 
 	link_stage(l, STAGE_BANNER);
 	if (new_session(l, fd) != 0)
 		return fail(c, l, GIVEUP, "of one kind of algorithms "
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
-	while ((rc = ssh_connect(l->session)) == SSH_AGAIN) {
+	overhear(l, SSH_LOG_DEBUG);
+	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL && ((l->event = ssh_event_new()) == NULL ||
 		    ssh_event_add_session(l->event, l->session) != SSH_OK))
 			errx(RETRY, "out of memory");
-		if ((status = chain_turn(c)) != OK)
-			return status;
+		status = chain_turn(c);
 	}
+	overhear(NULL, 0);
+	if (status != OK)
+		return status;
 	if (rc != SSH_OK)
 		return fail_connect(c, l);
 	joint_unblock(fd);
@@ -331,13 +353,9 @@ open_channel(struct chain *c, struct link *l, int *rc)
 	int status;
 
 	l->maxpacket = 0;
-	ssh_set_log_userdata(l);
-	if (say_level() < 3)
-		ssh_set_log_level(SSH_LOG_PROTOCOL);
+	overhear(l, SSH_LOG_PROTOCOL);
 	status = await_channel(c, l, rc);
-	if (say_level() < 3)
-		ssh_set_log_level(SSH_LOG_NOLOG);
-	ssh_set_log_userdata(NULL);
+	overhear(NULL, 0);
 	return status;
 }
 
@@ -436,6 +454,8 @@ link_drop(struct link *l)
 	ssh_free(l->session);
 	l->session = NULL;
 	l->dead = 0;
+	free(l->greeting);
+	l->greeting = NULL;
 	(void)command_end(l);
 }
 

@@ -211,6 +211,7 @@ struct link {
 	int			 unanswered;	/* keepalives of its own */
 	char			*note;		/* what the stage has shown */
 	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+	char			*greeting;	/* what is no banner, visible */
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
 	const char		*to_host;	/* what it was asked to open */
 	int			 to_port;
@@ -237,6 +238,7 @@ struct chain {
 	int			 carrying;	/* all is up */
 	uint64_t		 began;		/* ms */
 	int			 tries;		/* of the hop, that failed */
+	const char		*cause;		/* of the last */
 	uint32_t		 pause;		/* ms before the next */
 	uint64_t		 until;		/* ms; no try after that */
 	char			 tried[24];	/* in words */
@@ -363,7 +365,7 @@ int	 chain_carry(struct chain *);
 void	 chain_close(struct chain *);
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
-int	 chain_again(struct chain *, int);
+int	 chain_again(struct chain *, int, const char *);
 const char *chain_tries(struct chain *);
 
 /* alive.c: keepalives */
