@@ -248,6 +248,7 @@ hop_free(struct hop *hop)
 		return;
 	keyword_free(hop);
 	free(hop->spec);
+	free(hop->command);
 	free(hop->name);
 	free(hop->typed_user);
 	free(hop);

@@ -130,36 +130,116 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	return answer == ANSWER_OK ? 0 : -1;
 }
 
+/* A command that is not none, and does not run us: that started us. */
+static int
+other_command(const char *command)
+{
+	const char *name;
+	size_t len;
+
+	if (!is_set(command))
+		return 0;
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	len = strcspn(command, " \t");
+	name = memrchr(command, '/', len);
+	name = name == NULL ? command : name + 1;
+	len -= name - command;
+	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
+}
+
+/* What runs at the same time: each takes some 6 ms. */
+struct asking {
+	struct ask	 ask;
+	struct hop	*hop;
+	struct hop	*scratch;	/* NULL: it is about hop itself */
+	int		 number;
+};
+
+/* Asks about hop; with -J, as ssh starts a later one. */
+static void
+ask_hop(struct plan *plan, struct asking *a, struct question *q)
+{
+	char *earlier = way(plan, a->hop, ",");
+
+	q->earlier = earlier;
+	q->extra = NULL;
+	ask_start(&a->ask, a->hop, q);
+	free(earlier);
+}
+
 /*
- * Asks about every hop that has not been, at the same time: each takes some
- * 6 ms.  With -J, as ssh starts a later hop, its own way is passed over.
+ * One hop, two ways to it: a ProxyCommand where a gateway comes before.  ssh
+ * drops the one that it sees second, so it is asked once more, without the
+ * gateway; what else it then says, or that it refuses, is of no account.
+ * Names of inner hosts are not to be looked up here for that.
  */
+static void
+ask_alone(struct asking *a, struct question *q)
+{
+	static const char *const alone[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", NULL };
+	static const char *const no_jump[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", "ProxyJump=none", NULL };
+
+	a->scratch = scratch_hop(a->hop);
+	q->earlier = NULL;
+	/* one that had a ProxyJump of its own is asked to forget it */
+	q->extra = a->hop->jumped ? no_jump : alone;
+	ask_start(&a->ask, a->scratch, q);
+}
+
+/* Begins to ask what has not been asked about hop; returns how many. */
+static int
+begin_asking(struct plan *plan, struct hop *hop, int number,
+    struct asking *asking)
+{
+	struct question q = { .conf = plan->conf, .number = number };
+	char *next = after(plan, hop);
+	int n = 0;
+
+	q.next = next;
+	memset(asking, 0, 2 * sizeof(*asking));
+	asking[0].hop = asking[1].hop = hop;
+	asking[0].number = asking[1].number = number;
+	if (!hop->asked)
+		ask_hop(plan, &asking[n++], &q);
+	if (number > 1 && !hop->asked_alone && !plan->no_ssh)
+		ask_alone(&asking[n++], &q);
+	free(next);
+	return n;
+}
+
+/* Takes one answer; after a failure they are only waited for. */
+static int
+end_asking(struct plan *plan, struct asking *a, int failed)
+{
+	enum answer answer = ask_finish(&a->ask, failed || a->scratch != NULL);
+
+	if (a->scratch == NULL)
+		return failed ? -1 : take_answer(plan, a->hop, a->number,
+		    answer);
+	a->hop->asked_alone = 1;
+	if (answer == ANSWER_OK && a->hop->command == NULL &&
+	    other_command(a->scratch->proxycommand))
+		a->hop->command = xstrdup(a->scratch->proxycommand);
+	hop_free(a->scratch);
+	return failed ? -1 : 0;
+}
+
+/* Asks all that has not been asked about any hop. */
 static int
 ask_hops(struct plan *plan)
 {
-	struct question q = { .conf = plan->conf };
-	struct ask asks[MAX_HOPS];
-	int numbers[MAX_HOPS], i, n = 0, rc = 0;
-	enum answer answer;
+	struct asking asking[2 * MAX_HOPS];
+	int i, n = 0, number = 0, rc = 0;
 	struct hop *hop;
-	char *earlier, *next;
 
-	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		q.number++;
-		if (hop->asked)
-			continue;
-		q.earlier = earlier = way(plan, hop, ",");
-		q.next = next = after(plan, hop);
-		numbers[n] = q.number;
-		ask_start(&asks[n++], hop, &q);
-		free(earlier);
-		free(next);
-	}
-	for (i = 0; i < n; i++) {
-		answer = ask_finish(&asks[i], rc != 0);
-		if (rc == 0)
-			rc = take_answer(plan, asks[i].hop, numbers[i], answer);
-	}
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		n += begin_asking(plan, hop, ++number, &asking[n]);
+	for (i = 0; i < n; i++)
+		rc = end_asking(plan, &asking[i], rc != 0);
 	return rc;
 }
 
@@ -184,7 +264,9 @@ forget(struct plan *plan)
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		keyword_free(hop);
-		hop->asked = 0;
+		free(hop->command);
+		hop->command = NULL;
+		hop->asked = hop->asked_alone = 0;
 	}
 }
 
@@ -265,25 +347,6 @@ walk(struct plan *plan)
 	}
 }
 
-/* A command that is not none, and does not run us: that started us. */
-static int
-other_command(const char *command)
-{
-	const char *name;
-	size_t len;
-
-	if (!is_set(command))
-		return 0;
-	command += strspn(command, " \t");
-	if (strncmp(command, "exec ", 5) == 0)
-		command += 5;
-	len = strcspn(command, " \t");
-	name = memrchr(command, '/', len);
-	name = name == NULL ? command : name + 1;
-	len -= name - command;
-	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
-}
-
 /* Says that hop has two ways to it. */
 static int
 two_ways(const struct hop *hop, const char *command)
@@ -295,47 +358,16 @@ two_ways(const struct hop *hop, const char *command)
 	return 1;
 }
 
-/*
- * One hop, two ways to it: a ProxyCommand where a gateway comes before.  ssh
- * drops the one that it sees second, so it is asked once more, without the
- * gateway; what else it then says, or that it refuses, is of no account.
- * Names of inner hosts are not to be looked up here for that.
- */
+/* A hop behind a gateway that has a ProxyCommand, too. */
 static int
 conflict(const struct plan *plan)
 {
-	static const char *const alone[] = { "CanonicalizeHostname=no",
-	    "CanonicalizePermittedCNAMEs=none", NULL };
-	static const char *const no_jump[] = { "CanonicalizeHostname=no",
-	    "CanonicalizePermittedCNAMEs=none", "ProxyJump=none", NULL };
-	struct question q = { .conf = plan->conf };
-	struct ask asks[MAX_HOPS];
-	struct hop *hop, *scratch[MAX_HOPS];
-	int bad = 0, i, n = 0;
-	char *next;
+	const struct hop *hop = TAILQ_FIRST(&plan->hops);
 
-	if (plan->no_ssh)
-		return 0;
-	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		if (q.number++ == 0)
-			continue;
-		scratch[n] = scratch_hop(hop);
-		/* one that had a ProxyJump of its own is asked to forget it */
-		q.extra = hop->jumped ? no_jump : alone;
-		q.next = next = after(plan, hop);
-		ask_start(&asks[n], scratch[n], &q);
-		free(next);
-		n++;
-	}
-	hop = TAILQ_FIRST(&plan->hops);
-	for (i = 0; i < n; i++) {
-		hop = TAILQ_NEXT(hop, entry);
-		if (ask_finish(&asks[i], 1) == ANSWER_OK && !bad &&
-		    other_command(scratch[i]->proxycommand))
-			bad = two_ways(hop, scratch[i]->proxycommand);
-		hop_free(scratch[i]);
-	}
-	return bad;
+	while ((hop = TAILQ_NEXT(hop, entry)) != NULL)
+		if (hop->command != NULL)
+			return two_ways(hop, hop->command);
+	return 0;
 }
 
 /*

@@ -93,6 +93,8 @@ struct hop {
 
 	int			 asked;		/* ssh has answered */
 	int			 jumped;	/* it had a ProxyJump itself */
+	int			 asked_alone;	/* as if none came before it */
+	char			*command;	/* its ProxyCommand then */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addressfamily;
