@@ -368,6 +368,7 @@ int
 link_forward(struct chain *c, struct link *l, const char *host, int port,
     int rfd, int wfd)
 {
+	uint64_t asked = now();
 	ssh_channel channel;
 	int rc, status;
 
@@ -397,7 +398,7 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	    PRIu32, l->hop->name, l->number, host, port,
 	    ssh_channel_window_size(channel), l->maxpacket);
 	link_stage(l, STAGE_CARRY);
-	relay_start(&l->relay);
+	relay_start(&l->relay, now() - asked);
 	l->up = 1;
 	return OK;
 }
@@ -463,6 +464,9 @@ link_drop(struct link *l)
 void
 link_close(struct link *l)
 {
+	if (l->up)
+		say_debug(2, "%s (hop %d): granted %zu bytes at a time to the "
+		    "end", l->hop->name, l->number, l->relay.window);
 	link_drop(l);
 	ssh_key_free(l->hostkey);
 	relay_free(&l->relay);

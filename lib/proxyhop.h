@@ -179,7 +179,11 @@ struct relay {
 	enum way				 up, down;
 	struct buf				 upbuf, downbuf;
 	size_t					 held;	/* bytes libssh keeps */
+	size_t					 window; /* what is granted */
 	size_t					 taken;	/* since last grant */
+	size_t					 seen;	/* since ... */
+	uint64_t				 since;	/* ms */
+	uint64_t				 rtt;	/* ms, of the channel */
 	int					 blocked; /* wfd takes no more */
 	int					 gone;	/* errno: wfd has failed */
 	int					 started; /* channel is open */
@@ -504,7 +508,7 @@ void	 pubkey_free(struct login *);
 
 /* relay.c: one channel, two descriptors */
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
-void	 relay_start(struct relay *);
+void	 relay_start(struct relay *, uint64_t);
 void	 relay_poll(const struct relay *, struct pollfd *);
 int	 relay_ready(const struct relay *);
 void	 relay_step(struct relay *, const struct pollfd *);

@@ -15,6 +15,7 @@
 
 #include <sys/socket.h>
 
+#include <err.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 #include "proxyhop.h"
 
 #define WINDOW		(4 * 1024 * 1024)	/* twice OpenSSH's own */
+#define MAX_WINDOW	(8 * 1024 * 1024)	/* on a long link */
+#define LONG_LINK	10			/* ms there and back */
 #define GRANT		(512 * 1024)		/* taken before it is renewed */
 #define CHUNK		(32 * 1024)		/* OpenSSH's largest packet */
 
@@ -100,7 +103,7 @@ on_end(ssh_session session, ssh_channel channel, void *arg)
 	(void)channel;
 	if (r->down == WAY_OPEN)
 		r->down = WAY_DRAINING;
-	if (r->held > 0 && r->held <= WINDOW)
+	if (r->held > 0 && r->held <= r->window)
 		take(r, r->held);
 }
 
@@ -140,6 +143,7 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->up = WAY_SHUT;	/* nothing is read before it is open */
 	r->down = WAY_OPEN;
 	r->upbuf.data = xcalloc(1, CHUNK);
+	r->window = WINDOW;
 	/* one window left over, and one still held when the end comes */
 	r->downbuf.data = xcalloc(2, WINDOW);
 	r->callbacks.userdata = r;
@@ -177,6 +181,30 @@ flushed(const struct relay *r)
 	return r->held == 0 && r->downbuf.len == 0;
 }
 
+/*
+ * A far end that sends more than half a window in the time of one way there
+ * and back could send more if it were let.  On a short link a large window
+ * only costs.
+ */
+static void
+widen(struct relay *r)
+{
+	uint64_t t;
+
+	r->seen += r->taken;
+	if (r->rtt < LONG_LINK || r->window == MAX_WINDOW ||
+	    (t = now()) - r->since < r->rtt)
+		return;
+	if (r->since != 0 && r->seen > r->window / 2) {
+		r->window = MAX_WINDOW;
+		r->downbuf.data = reallocarray(r->downbuf.data, 2, r->window);
+		if (r->downbuf.data == NULL)
+			errx(RETRY, "out of memory");
+	}
+	r->seen = 0;
+	r->since = t;
+}
+
 static void
 step_down(struct relay *r)
 {
@@ -184,11 +212,12 @@ step_down(struct relay *r)
 		return;
 	if (r->downbuf.len > 0)
 		push(r);
-	if (r->held > 0 && r->downbuf.len == 0 && r->held <= WINDOW)
+	if (r->held > 0 && r->downbuf.len == 0 && r->held <= r->window)
 		pull(r, r->held);
 	if (r->down == WAY_OPEN && r->taken >= GRANT && flushed(r)) {
+		widen(r);
 		r->taken = 0;
-		pull(r, WINDOW);
+		pull(r, r->window);
 	}
 	if (r->down == WAY_DRAINING && flushed(r)) {
 		r->down = WAY_SHUT;
@@ -249,14 +278,18 @@ step_up(struct relay *r, int readable)
 	}
 }
 
-/* The channel is open: grants the first window, and reading rfd begins. */
+/*
+ * The channel is open, which took rtt ms: grants the first window, and reading
+ * rfd begins.
+ */
 void
-relay_start(struct relay *r)
+relay_start(struct relay *r, uint64_t rtt)
 {
+	r->rtt = rtt;
 	r->started = 1;
 	r->up = r->down == WAY_OPEN ? WAY_OPEN : WAY_SHUT;
 	if (r->down == WAY_OPEN)
-		pull(r, WINDOW);
+		pull(r, r->window);
 }
 
 /*
@@ -322,7 +355,7 @@ relay_safe(const struct relay *r)
 int
 relay_overrun(const struct relay *r)
 {
-	return r->held > WINDOW;
+	return r->held > r->window;
 }
 
 /* Frees the buffers; the channel goes with its session. */
