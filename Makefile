@@ -65,6 +65,14 @@ replay:
 check:
 	@tests/check
 
+# beside ssh -J and others, some 20 minutes; the result is kept
+bench: $(PROG)
+	@tests/bench/bench
+
+# the same, less of it, in two
+bench-quick: $(PROG)
+	@tests/bench/bench --quick
+
 demo: $(PROG)
 	@tests/demo
 
@@ -82,6 +90,6 @@ uninstall:
 clean:
 	rm -rf proxyhop build
 
-.PHONY: all test fuzz replay check demo deps install uninstall clean
+.PHONY: all test fuzz replay check bench bench-quick demo deps install uninstall clean
 # deps first, then what needs them
 .NOTPARALLEL:

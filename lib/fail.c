@@ -150,50 +150,79 @@ session_fail(struct chain *c, struct link *l, enum status status,
 	return status;
 }
 
-/* What libssh calls a kind of algorithm, and the keyword for it. */
-static const struct {
-	const char *kind, *keyword;
+/* What libssh calls a kind of algorithm, and what sets it. */
+static const struct kind {
+	const char		*kind, *keyword;
+	enum ssh_options_e	 option;
 } kinds[] = {
-	{ "kex algos", "KexAlgorithms" },
-	{ "server host key algo", "HostKeyAlgorithms" },
-	{ "encryption", "Ciphers" },
-	{ "mac algo", "MACs" },
-	{ "compression", "Compression" },
-	{ NULL, NULL }
+	{ "kex algos", "KexAlgorithms", SSH_OPTIONS_KEY_EXCHANGE },
+	{ "server host key algo", "HostKeyAlgorithms", SSH_OPTIONS_HOSTKEYS },
+	{ "encryption", "Ciphers", SSH_OPTIONS_CIPHERS_C_S },
+	{ "mac algo", "MACs", SSH_OPTIONS_HMAC_C_S },
+	{ "compression", "Compression", SSH_OPTIONS_COMPRESSION_C_S },
+	{ NULL, NULL, SSH_OPTIONS_HOST }
 };
+
+/* Returns the list in brackets behind what, fit to be shown, or NULL. */
+static char *
+bracketed(const char *words, const char *what)
+{
+	const char *p = strstr(words, what);
+	char *list, *seen;
+
+	if (p == NULL)
+		return NULL;
+	p += strlen(what);
+	list = xstrndup(p, strcspn(p, "]"));
+	seen = words_visible(list);
+	free(list);
+	return seen;
+}
+
+/* Returns the first algorithm of list that libssh has, or NULL. */
+static char *
+first_known(const char *list, enum ssh_options_e option)
+{
+	ssh_session scratch = ssh_new();
+	char *copy, *rest, *name, *known = NULL;
+
+	copy = rest = xstrdup(list);
+	while (known == NULL && (name = strsep(&rest, ",")) != NULL)
+		if (*name != '\0' && scratch != NULL &&
+		    ssh_options_set(scratch, option, name) == 0)
+			known = xstrdup(name);
+	free(copy);
+	ssh_free(scratch);
+	return known;
+}
 
 /*
  * RFC 4253, 7.1: no algorithm of one kind that both have.  Says both lists
- * and the line that allows what the server likes best.
+ * and the line that allows what the server likes best of what libssh has.
  */
 static int
 fail_agree(struct chain *c, struct link *l)
 {
-	const char *words = ssh_get_error(l->session), *keyword = "Ciphers";
-	char *theirs, *ours, *seen, *first;
-	size_t i;
+	const char *words = ssh_get_error(l->session);
+	char *theirs = bracketed(words, "server ["), *known = NULL;
+	char *ours = bracketed(words, "client [");
+	const struct kind *k = kinds;
 
-	for (i = 0; kinds[i].kind != NULL; i++)
-		if (strstr(words, kinds[i].kind) != NULL)
-			keyword = kinds[i].keyword;
-	theirs = strstr(words, "server [");
-	ours = strstr(words, "client [");
-	if (theirs == NULL || ours == NULL)
-		return session_fail(c, l, GIVEUP, "see proxyhop -G");
-	theirs += strlen("server [");
-	ours += strlen("client [");
-	seen = xasprintf("%.*s; ours: %.*s", (int)strcspn(theirs, "]"), theirs,
-	    (int)strcspn(ours, "]"), ours);
-	first = xstrndup(theirs, strcspn(theirs, ",]"));
-	theirs = words_visible(seen);
-	ours = words_visible(first);
-	(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; to allow "
-	    "one, if libssh has it, in ssh_config: Host %s, %s +%s", keyword,
-	    theirs, l->hop->name, keyword, ours);
+	while (k->kind != NULL && strstr(words, k->kind) == NULL)
+		k++;
+	if (k->kind == NULL || theirs == NULL || ours == NULL)
+		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
+	else if ((known = first_known(theirs, k->option)) == NULL)
+		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
+		    "ours: %s; libssh has none of the server's", k->keyword,
+		    theirs, ours);
+	else
+		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
+		    "ours: %s; to allow one, in ssh_config: Host %s, %s +%s",
+		    k->keyword, theirs, ours, l->hop->name, k->keyword, known);
+	free(known);
 	free(ours);
 	free(theirs);
-	free(first);
-	free(seen);
 	return GIVEUP;
 }
 

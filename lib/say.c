@@ -11,6 +11,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <paths.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include "proxyhop.h"
 
 #define QUIET	-1
+#define CUT	"...\n"		/* the end of a line that is too long */
 #define ERASE	"\r\033[K"	/* a line of a terminal: ECMA-48 */
 
 static int	level;			/* QUIET, 0, or how often -v */
@@ -164,12 +166,16 @@ say_status(const char *fmt, ...)
 	free(text);
 }
 
-/* One write for one line, so that lines of several programs do not mix. */
+/*
+ * One write for one line, so that lines of several programs do not mix; no
+ * more than a pipe that poll(2) finds writable takes without waiting.
+ */
 static void
 say_line(const char *fmt, va_list ap)
 {
 	struct pollfd pfd = { sayfd, POLLOUT, 0 };
 	char *text, *line;
+	size_t len;
 
 	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
 		return;
@@ -177,7 +183,11 @@ say_line(const char *fmt, va_list ap)
 		return;
 	line = xasprintf("%sproxyhop: %s\n", shown ? ERASE : "", text);
 	shown = 0;
-	if (write(sayfd, line, strlen(line)) == -1)
+	if ((len = strlen(line)) > PIPE_BUF) {
+		len = PIPE_BUF;
+		memcpy(line + len - strlen(CUT), CUT, strlen(CUT));
+	}
+	if (write(sayfd, line, len) == -1)
 		sayfd = -1;	/* nobody is left to be told */
 	free(line);
 	free(text);
