@@ -246,6 +246,32 @@ jump()
 	    "no gateway for $DB1; "
 }
 
+command()
+{
+	arrives "command: through nc" db1 gw1 gw2 target
+	unknown command gw1 1
+	without command 's/nc %h %p/false/'
+	stops "command: one that ends" gw1 1 "connect: its ProxyCommand .false"
+}
+
+forward()
+{
+	arrives "forward: by a command on gw1" db1 gw1 gw2 target
+	check "forward: the command was run there" \
+	    grep -q "^Starting session: command " "$T/gw1.log"
+	unknown forward gw2 2
+	without forward 's/=nc /=false /'
+	stops "forward: one that ends" gw1 1 "forward: its ForwardCommand .false"
+}
+
+pass()
+{
+	arrives "pass: the connection is handed over" db1 gw1 gw2 target
+	unknown pass gw2 2
+	without pass '/ProxyUseFdpass/d'
+	fails "pass: to an ssh that does not ask for it" "-f: .*ProxyUseFdpass"
+}
+
 # Not at DEBUG1: sshd would talk on the command's stderr as well.
 gateways "LogLevel VERBOSE"
 start_peer closed bound
@@ -259,6 +285,6 @@ for block in $(blocks); do
 		fail "$block: there is a test for it"
 	fi
 done
-equal "blocks seen" "$(blocks | wc -w)" 6
+equal "blocks seen" "$(blocks | wc -w)" 9
 check "blocks: every ProxyCommand is in one" test \
-    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 6
+    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 9
