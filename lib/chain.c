@@ -257,8 +257,8 @@ rest(struct chain *c, struct link *l)
 	uint64_t until = now() + c->pause;
 	int status = OK;
 
-	say_debug(1, "%s (hop %d): %s: tried again in %u ms", l->hop->name,
-	    l->number, say_stage(c->at->stage), c->pause);
+	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, c->cause,
+	    c->pause);
 	link_drop(l);
 	if (l->number > 1)
 		link_unforward(l - 1);
@@ -371,6 +371,8 @@ chain_dial(struct chain *c, const struct plan *plan, int out, int *fd)
 	do
 		status = dial(c, l, fd);
 	while (status == AGAIN && (status = rest(c, l)) == OK);
+	if (status == OK)
+		link_stage(l, STAGE_CARRY);
 	c->deadline = 0;
 	c->carrying = 1;
 	say_erase();

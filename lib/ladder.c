@@ -29,6 +29,7 @@ struct rung {
 struct ladder {
 	struct rung	*rungs;
 	size_t		 n;
+	char		*target;	/* host:port, visible */
 	int		 json;
 	uint64_t	 began;
 };
@@ -87,7 +88,7 @@ add(struct ladder *ladder, int number, const char *name, enum stage stage,
 		errx(RETRY, "out of memory");
 	r = &ladder->rungs[ladder->n++];
 	r->number = number;
-	r->name = xstrdup(name);
+	r->name = number == 0 ? xstrdup(ladder->target) : words_visible(name);
 	r->stage = stage;
 	r->from = from - ladder->began;
 	r->to = to - ladder->began;
@@ -109,6 +110,8 @@ ladder_rung(struct ladder *ladder, const struct link *l, uint64_t t)
 void
 ladder_fail(struct ladder *ladder, const struct link *l, const char *text)
 {
+	char *name;
+
 	if (ladder == NULL)
 		return;
 	if (!ladder->json) {
@@ -117,7 +120,10 @@ ladder_fail(struct ladder *ladder, const struct link *l, const char *text)
 		return;
 	}
 	printf("{\"hop\":%d,", l->number);
-	json_string("name", l->hop->name);
+	name = l->number == 0 ? xstrdup(ladder->target) :
+	    words_visible(l->hop->name);
+	json_string("name", name);
+	free(name);
 	putchar(',');
 	json_string("stage", say_stage(l->stage));
 	printf(",\"start_ms\":%" PRIu64 ",\"ms\":%" PRIu64 ",",
@@ -136,7 +142,11 @@ bar(const struct rung *r, uint64_t total)
 	if (total == 0)
 		total = 1;
 	begin = r->from * BAR / total;
+	if (begin == BAR)
+		begin--;
 	end = (r->to * BAR + total - 1) / total;
+	if (end <= begin)
+		end = begin + 1;	/* all of them can be seen */
 	for (i = 0; i < BAR; i++)
 		putchar(i >= begin && i < end ? '#' : ' ');
 }
@@ -175,7 +185,8 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	uint64_t from = now(), until = from + PATIENCE;
-	char line[LINE + 1], *seen, *name;
+	struct link *l = &c->links[c->n - 1];
+	char line[LINE + 1], *seen;
 	ssize_t n = 0;
 	int status = OK;
 
@@ -185,13 +196,14 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 		return status;
 	if (pfd.revents != 0)
 		n = recv(fd, line, LINE, MSG_DONTWAIT);
+	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
+	    (status = command_forward_fail(c, l)) != OK)
+		return status;
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	seen = words_visible(line);
-	name = xasprintf("%s:%d", c->plan->host, c->plan->port);
-	add(ladder, 0, name, STAGE_BANNER, from, now(), n > 0 ? seen :
+	add(ladder, 0, NULL, STAGE_BANNER, from, now(), n > 0 ? seen :
 	    pfd.revents != 0 ? "has closed" : "says nothing");
-	free(name);
 	free(seen);
 	return OK;
 }
@@ -205,8 +217,12 @@ int
 ladder_climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
 {
 	int ours, theirs = -1, status;
+	char *name;
 
 	c->ladder = ladder;
+	name = xasprintf("%s:%d", plan->host, plan->port);
+	ladder->target = words_visible(name);
+	free(name);
 	if (plan->nhops == 0)
 		status = chain_dial(c, plan, STDOUT_FILENO, &ours);
 	else {
@@ -236,5 +252,6 @@ ladder_end(struct ladder *ladder)
 		free(ladder->rungs[ladder->n].note);
 	}
 	free(ladder->rungs);
+	free(ladder->target);
 	free(ladder);
 }

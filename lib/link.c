@@ -23,9 +23,13 @@
 static void
 end_stage(struct link *l, uint64_t t)
 {
-	say_debug(1, "%s (hop %d): %s, %" PRIu64 " ms, %" PRIu64
-	    " ms in all%s%s", l->hop->name, l->number, say_stage(l->stage),
-	    t - l->since, t - say_began(), l->note == NULL ? "" : ": ",
+	char hop[sizeof("hop 2147483647")] = "target";
+
+	if (l->number > 0)
+		snprintf(hop, sizeof(hop), "hop %d", l->number);
+	say_debug(1, "%s (%s): %s, %" PRIu64 " ms, %" PRIu64 " ms in all%s%s",
+	    l->hop->name, hop, say_stage(l->stage), t - l->since,
+	    t - say_began(), l->note == NULL ? "" : ": ",
 	    l->note == NULL ? "" : l->note);
 	ladder_rung(l->ladder, l, t);
 	free(l->note);
@@ -432,6 +436,8 @@ void
 link_unforward(struct link *l)
 {
 	l->up = 0;
+	l->stage = STAGE_FORWARD;
+	l->since = now();
 	if (l->relay.channel != NULL)
 		ssh_channel_free(l->relay.channel);
 	relay_free(&l->relay);
