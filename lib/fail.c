@@ -298,7 +298,7 @@ fail_opening(struct chain *c, struct link *l)
 {
 	char *words;
 
-	if (l->impostor || relay_overrun(&l->relay))
+	if (l->impostor || l->overrun)
 		return fail_lost(c, l);
 	words = fail_words(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
@@ -358,7 +358,7 @@ fail_lost(struct chain *c, struct link *l)
 	if (l->impostor)
 		return fail(c, l, GIVEUP, "its host key changed while "
 		    "connected; somebody may be listening in");
-	if (relay_overrun(&l->relay))
+	if (l->overrun)
 		return fail(c, l, RETRY, "it sent more than it was "
 		    "granted; do not trust it");
 	words = fail_words(l);

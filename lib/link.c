@@ -155,11 +155,12 @@ on_log(int priority, const char *function, const char *text, void *arg)
 
 /* Has libssh tell what it does for l, or with NULL for nobody. */
 static void
-overhear(struct link *l, int level)
+overhear(struct link *l)
 {
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
-		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG : level);
+		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG :
+		    SSH_LOG_DEBUG);
 }
 
 static int
@@ -258,7 +259,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 		return fail(c, l, GIVEUP, "of one kind of algorithms "
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
-	overhear(l, SSH_LOG_DEBUG);
+	overhear(l);
 	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL && ((l->event = ssh_event_new()) == NULL ||
@@ -266,7 +267,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 			errx(RETRY, "out of memory");
 		status = chain_turn(c);
 	}
-	overhear(NULL, 0);
+	overhear(NULL);
 	if (status != OK)
 		return status;
 	if (rc != SSH_OK)
@@ -357,9 +358,9 @@ open_channel(struct chain *c, struct link *l, int *rc)
 	int status;
 
 	l->maxpacket = 0;
-	overhear(l, SSH_LOG_PROTOCOL);
+	overhear(l);
 	status = await_channel(c, l, rc);
-	overhear(NULL, 0);
+	overhear(NULL);
 	return status;
 }
 
@@ -408,6 +409,18 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 }
 
 /*
+ * Has the far end sent more than it was granted?  From 0.11 on libssh drops
+ * what is too much, says so nowhere else, and goes on.
+ */
+static int
+overrun(const struct link *l)
+{
+	return relay_overrun(&l->relay) ||
+	    (ssh_get_error_code(l->session) == SSH_FATAL &&
+	    strstr(ssh_get_error(l->session), "Window exceeded") != NULL);
+}
+
+/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -420,7 +433,8 @@ link_drive(struct link *l)
 		return;
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
-		l->dead = rc == SSH_ERROR || relay_overrun(&l->relay);
+		l->overrun = overrun(l);
+		l->dead = rc == SSH_ERROR || l->overrun;
 		/* libssh takes any key when it rekeys: RFC 4253, 9 */
 		if (l->rekeyed && !hostkey_same(l))
 			l->dead = l->impostor = 1;
@@ -438,8 +452,12 @@ link_unforward(struct link *l)
 	l->up = 0;
 	l->stage = STAGE_FORWARD;
 	l->since = now();
-	if (l->relay.channel != NULL)
+	/* libssh keeps it until the server has closed it, too */
+	if (l->relay.channel != NULL) {
+		ssh_remove_channel_callbacks(l->relay.channel,
+		    &l->relay.callbacks);
 		ssh_channel_free(l->relay.channel);
+	}
 	relay_free(&l->relay);
 	memset(&l->relay, 0, sizeof(l->relay));
 	free(l->command);

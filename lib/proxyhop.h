@@ -228,6 +228,7 @@ struct link {
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
+	int			 overrun;	/* sent more than it may */
 	int			 agentfd;	/* libssh's, see agent.c */
 	int			 joint;		/* relay's end of the joint to
 						 * the next session, or -1 */

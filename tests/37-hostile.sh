@@ -123,7 +123,7 @@ prompts()
 banners()
 {
 	hostile bigbanner
-	ends "a login banner of 1 MiB" '[12]' auth 'too high'
+	ends "a login banner of 1 MiB" '[12]' auth 'no SSH packet'
 	hostile manybanners
 	carries "a thousand login banners" -J gw1,bad
 	measure bad --send 10
