@@ -7,9 +7,11 @@
 
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxyhop.h"
 
@@ -60,7 +62,9 @@ timeout(const struct chain *c, uint64_t until)
 	if (until == 0)
 		return INFTIM;
 	t = now();
-	return until > t ? (int)(until - t) : 0;
+	if (until <= t)
+		return 0;
+	return until - t < INT_MAX ? (int)(until - t) : INT_MAX;
 }
 
 static nfds_t
@@ -78,7 +82,7 @@ gather(struct chain *c, struct pollfd *pfd)
 		relay_poll(&l->relay, &pfd[1]);
 	}
 	/* before anything is carried, only whether somebody still waits */
-	pfd[0].fd = c->carrying ? -1 : c->out;
+	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
 	return (nfds_t)c->n * FDS + 1;
 }
 
@@ -336,7 +340,6 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 
 	c->plan = plan;
 	c->began = now();
-	c->out = out;
 	TAILQ_FOREACH(hop, &plan->hops, entry)
 		if ((status = add_link(c, hop)) != OK)
 			break;
@@ -353,18 +356,17 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 }
 
 /*
- * Connects straight to plan's target, which has no gateway, unless nobody
- * reads out any more; the caller owns *fd.  Returns OK, or another status after saying what failed.
+ * Connects straight to plan's target, which has no gateway; the caller owns
+ * *fd.  Returns OK, or another status after saying what failed.
  */
 int
-chain_dial(struct chain *c, const struct plan *plan, int out, int *fd)
+chain_dial(struct chain *c, const struct plan *plan, int *fd)
 {
 	struct link *l;
 	int status;
 
 	c->plan = plan;
 	c->began = now();
-	c->out = out;
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
 	turn_to(c, l);
@@ -393,8 +395,9 @@ chain_carry(struct chain *c)
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
 	l = &c->links[c->n - 1];
-	if (status == OK && l->command != NULL && !l->relay.any)
-		return command_forward_fail(c, l);
+	if (status == OK && l->command != NULL && !l->relay.any &&
+	    (status = command_wait(c, l)) == OK && l->relay.exit != 0)
+		return command_forward_fail(c, l, NULL);
 	error = last(c)->gone;
 	if (status == OK && error != 0 && error != EPIPE &&
 	    error != ECONNRESET) {

@@ -162,8 +162,7 @@ run(const char *command, int fd, pid_t parent)
 	if (shell == NULL || *shell == '\0')
 		shell = _PATH_BSHELL;
 	execl(shell, shell, "-c", text, (char *)NULL);
-	warn("%s", shell);
-	_exit(127);
+	_exit(127);		/* as a shell does; told with the status */
 }
 
 /*
@@ -232,23 +231,32 @@ ending(int status)
 	return xasprintf("ended with status %d", WEXITSTATUS(status));
 }
 
+/* A command that cannot be run will not be by trying again: sh(1). */
+static int
+verdict(int exit)
+{
+	return exit == 126 || exit == 127 ? GIVEUP : RETRY;
+}
+
 /*
- * The ProxyCommand that was to lead to l has ended.  Says so; returns a
- * status: a command that cannot be run will not be by trying again.
+ * The ProxyCommand that was to lead to l has ended.  Returns OK if it ended
+ * well, so that it was not its fault, or a status after saying how it did.
  */
 int
 command_fail(struct chain *c, struct link *l)
 {
-	char *words, *command = proxy_command(l->hop);
+	char *words, *command;
 	int status = -1, rc;
 
 	if (ended(l->pid, GRACE, &status))
 		l->pid = 0;
 	else
 		status = command_end(l);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return OK;
 	words = ending(status);
-	rc = WIFEXITED(status) && (WEXITSTATUS(status) == 126 ||
-	    WEXITSTATUS(status) == 127) ? GIVEUP : RETRY;
+	rc = WIFEXITED(status) ? verdict(WEXITSTATUS(status)) : RETRY;
+	command = proxy_command(l->hop);
 	l->stage = STAGE_CONNECT;
 	(void)fail(c, l, rc, "its ProxyCommand (%s) %s before %s answered; "
 	    "try that command by hand", command, words, l->hop->name);
@@ -258,29 +266,33 @@ command_fail(struct chain *c, struct link *l)
 }
 
 /*
- * l's ForwardCommand has ended, or said that it will, and nothing came
- * through it.  Says so, when it is known how; returns a status, or AGAIN.
+ * l's ForwardCommand has closed its side: waits until the server has told how
+ * it ended.  Returns OK, or another status if the chain has failed meanwhile.
  */
 int
-command_forward_fail(struct chain *c, struct link *l)
+command_wait(struct chain *c, struct link *l)
 {
 	uint64_t until = now() + GRACE;
-	int status = OK, rc;
+	int status = OK;
 
-	while (status == OK && !l->relay.closed && now() < until)
+	while (status == OK && !l->relay.closed && !link_gone(l) &&
+	    now() < until)
 		status = chain_wait(c, NULL, 0, until);
-	if (status != OK)
-		return status;
-	if (l->relay.exit == 0 && c->carrying)
-		return OK;		/* the target has nothing to say */
-	if (l->relay.exit == 0 &&
-	    chain_again(c, 0, "connection closed before its banner"))
-		return AGAIN;		/* it went well, but over there */
+	return status;
+}
+
+/*
+ * l's ForwardCommand has ended, and nothing that makes sense came through it;
+ * what came is said, or NULL.  Says so; returns a status.
+ */
+int
+command_forward_fail(struct chain *c, struct link *l, const char *said)
+{
+	if (l->complaint != NULL)
+		said = l->complaint;
 	l->stage = STAGE_FORWARD;
-	rc = l->relay.exit == 126 || l->relay.exit == 127 ? GIVEUP : RETRY;
-	return fail(c, l, rc, "its ForwardCommand (%s) ended with status %d"
-	    "%s%s; check that it can reach %s:%d from %s", l->command,
-	    l->relay.exit, l->complaint == NULL ? "" : ": ",
-	    l->complaint == NULL ? "" : l->complaint, l->to_host, l->to_port,
-	    l->hop->name);
+	return fail(c, l, verdict(l->relay.exit), "its ForwardCommand (%s) "
+	    "ended with status %d%s%s; check that it can reach %s:%d from %s",
+	    l->command, l->relay.exit, said == NULL ? "" : ": ",
+	    said == NULL ? "" : said, l->to_host, l->to_port, l->hop->name);
 }

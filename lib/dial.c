@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +89,9 @@ bind_local(int fd, const struct hop *hop, int af)
 static void
 set_options(int fd, const struct hop *hop)
 {
-	unsigned ms = (hop->serveralivecountmax + 1) *
+	uint64_t ms = ((uint64_t)hop->serveralivecountmax + 1) *
 	    hop->serveraliveinterval * 1000;
+	unsigned timeout = ms < INT_MAX ? ms : INT_MAX;
 	int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -97,8 +99,8 @@ set_options(int fd, const struct hop *hop)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
 		    sizeof(on));
 	if (hop->serveraliveinterval > 0 && hop->serveralivecountmax > 0)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
-		    sizeof(ms));
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
+		    sizeof(timeout));
 }
 
 /* Begins one connection; a failure at once is noted as any other. */

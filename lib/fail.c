@@ -241,10 +241,16 @@ fail_greeting(struct chain *c, struct link *l)
 {
 	static const char cause[] = "connection closed before its banner";
 
-	if (l->pid > 0)
-		return command_fail(c, l);
-	if (l->number > 1 && l[-1].command != NULL && !l[-1].relay.any)
-		return command_forward_fail(c, l - 1);
+	int status;
+
+	if (l->pid > 0 && (status = command_fail(c, l)) != OK)
+		return status;
+	if (l->number > 1 && l[-1].command != NULL) {
+		if ((status = command_wait(c, l - 1)) != OK)
+			return status;
+		if (l[-1].relay.exit != 0)
+			return command_forward_fail(c, l - 1, l->greeting);
+	}
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting, l->hop->port);
@@ -324,7 +330,11 @@ fail_forward(struct chain *c, struct link *l)
 		return l->command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
 		    "%s would not run ForwardCommand (%s); are commands "
 		    "allowed there?", name, l->command) : fail_opening(c, l);
-	if (code == 1)
+	if (l->command != NULL)
+		status = fail(c, l, GIVEUP, "%s would not open a session for "
+		    "ForwardCommand (%s): %s; check MaxSessions there", name,
+		    l->command, words);
+	else if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "administratively prohibited; check AllowTcpForwarding "
 		    "and PermitOpen on %s, or, if it lets you run commands: "

@@ -99,7 +99,7 @@ straight_over(struct chain *c, const struct plan *plan)
 {
 	int fd, status;
 
-	if ((status = chain_dial(c, plan, STDOUT_FILENO, &fd)) == OK)
+	if ((status = chain_dial(c, plan, &fd)) == OK)
 		status = hand_over(fd);
 	return status;
 }

@@ -58,6 +58,7 @@ static const struct keyword keywords[] = {
 	ROW(preferredauthentications, STRING),
 	ROW(proxycommand, STRING),
 	OWN(proxyjump, STRING),
+	OWN(proxyusefdpass, STRING),
 	ROW(pubkeyacceptedalgorithms, STRING),
 	ROW(pubkeyauthentication, STRING),
 	ROW(rekeylimit, STRING),

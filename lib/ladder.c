@@ -197,7 +197,9 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 	if (pfd.revents != 0)
 		n = recv(fd, line, LINE, MSG_DONTWAIT);
 	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
-	    (status = command_forward_fail(c, l)) != OK)
+	    (status = command_wait(c, l)) == OK && l->relay.exit != 0)
+		status = command_forward_fail(c, l, NULL);
+	if (status != OK)
 		return status;
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
@@ -224,7 +226,7 @@ ladder_climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
 	ladder->target = words_visible(name);
 	free(name);
 	if (plan->nhops == 0)
-		status = chain_dial(c, plan, STDOUT_FILENO, &ours);
+		status = chain_dial(c, plan, &ours);
 	else {
 		joint_open(&theirs, &ours);
 		status = chain_open(c, plan, theirs, theirs);

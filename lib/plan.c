@@ -364,9 +364,12 @@ conflict(const struct plan *plan)
 {
 	const struct hop *hop = TAILQ_FIRST(&plan->hops);
 
-	while ((hop = TAILQ_NEXT(hop, entry)) != NULL)
+	while ((hop = TAILQ_NEXT(hop, entry)) != NULL) {
 		if (hop->command != NULL)
 			return two_ways(hop, hop->command);
+		if (plan->no_ssh && other_command(hop->proxycommand))
+			return two_ways(hop, hop->proxycommand);
+	}
 	return 0;
 }
 
@@ -424,6 +427,8 @@ beyond_us(const struct hop *hop)
 		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
 		{ "PKCS11Provider", hop->pkcs11provider, "none" },
 		{ "VerifyHostKeyDNS", hop->verifyhostkeydns, "no" },
+		{ "ProxyUseFdpass", hop->proxycommand == NULL ? NULL :
+		    hop->proxyusefdpass, "no" },
 	};
 	size_t i;
 
@@ -656,6 +661,9 @@ plan_straight(struct plan *plan)
 	rc = take_answer(plan, target, 1, ask(target, &q, 0));
 	free(next);
 	set_times(plan, target, 1);
+	/* straight is straight */
+	free(target->proxycommand);
+	target->proxycommand = NULL;
 	return rc;
 }
 

@@ -128,6 +128,7 @@ struct hop {
 	char			*preferredauthentications;
 	char			*proxycommand;
 	char			*proxyjump;
+	char			*proxyusefdpass;
 	char			*pubkeyacceptedalgorithms;
 	char			*pubkeyauthentication;
 	char			*rekeylimit;
@@ -191,7 +192,8 @@ struct relay {
 	int					 refused; /* by the channel: rekey */
 	int					 any;	/* a byte has come */
 	int					 closed;
-	int					 exit;	/* status of a command */
+	int					 exit;	/* status of a command;
+							 * -1: not told */
 	void					(*complain)(void *,
 						    const char *, size_t);
 	void					*arg;	/* complain's */
@@ -249,7 +251,6 @@ struct chain {
 	uint32_t		 pause;		/* ms before the next */
 	uint64_t		 until;		/* ms; no try after that */
 	char			 tried[24];	/* in words */
-	int			 out;		/* who waits for us reads it */
 	struct ladder		*ladder;	/* borrowed; NULL: no -t */
 };
 
@@ -367,7 +368,7 @@ void	 print_plan(const struct plan *);
 
 /* chain.c: the links, and the one poll() */
 int	 chain_open(struct chain *, const struct plan *, int, int);
-int	 chain_dial(struct chain *, const struct plan *, int, int *);
+int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
 void	 chain_close(struct chain *);
 int	 chain_turn(struct chain *);
@@ -429,7 +430,8 @@ void	 command_start(struct link *, int *);
 int	 command_end(struct link *);
 int	 command_fail(struct chain *, struct link *);
 char	*command_forward(const struct hop *, const char *, int);
-int	 command_forward_fail(struct chain *, struct link *);
+int	 command_wait(struct chain *, struct link *);
+int	 command_forward_fail(struct chain *, struct link *, const char *);
 
 /* fdpass.c: -f */
 int	 fdpass(struct chain *, const struct plan *);

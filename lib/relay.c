@@ -116,6 +116,22 @@ on_close(ssh_session session, ssh_channel channel, void *arg)
 	on_end(session, channel, arg);
 }
 
+/* Ended by a signal (RFC 4254, 6.10): as a shell would tell it. */
+static void
+on_exit_signal(ssh_session session, ssh_channel channel, const char *name,
+    int core, const char *text, const char *language, void *arg)
+{
+	struct relay *r = arg;
+
+	(void)session;
+	(void)channel;
+	(void)name;
+	(void)core;
+	(void)text;
+	(void)language;
+	r->exit = 128;
+}
+
 static void
 on_exit_status(ssh_session session, ssh_channel channel, int status,
     void *arg)
@@ -151,6 +167,8 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->callbacks.channel_eof_function = on_end;
 	r->callbacks.channel_close_function = on_close;
 	r->callbacks.channel_exit_status_function = on_exit_status;
+	r->callbacks.channel_exit_signal_function = on_exit_signal;
+	r->exit = -1;
 	ssh_callbacks_init(&r->callbacks);
 	ssh_set_channel_callbacks(channel, &r->callbacks);
 }

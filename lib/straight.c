@@ -111,7 +111,7 @@ straight(struct chain *c, const struct plan *plan, int in, int out)
 	struct oneway up = { .from = in }, down = { .to = out };
 	int fd, status;
 
-	if ((status = chain_dial(c, plan, out, &fd)) != OK)
+	if ((status = chain_dial(c, plan, &fd)) != OK)
 		return status;
 	up.to = down.from = fd;
 	up.buf.data = xcalloc(1, CHUNK);
