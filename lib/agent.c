@@ -341,11 +341,13 @@ on_alarm(int sig)
 
 /*
  * libssh waits for the agent's signature and for nothing else, however long a
- * person takes to confirm it: there must be an end to that.
+ * person takes to confirm it: there must be an end to that.  It is not the
+ * hop's time.
  */
 static int
-sign(struct link *l)
+sign(struct chain *c, struct link *l)
 {
+	uint64_t asked = now();
 	int rc;
 
 	signing = l->agentfd;
@@ -353,30 +355,45 @@ sign(struct link *l)
 	alarm(SIGN_PATIENCE);
 	rc = ssh_userauth_agent(l->session, l->hop->user);
 	alarm(0);
+	c->deadline += now() - asked;
 	return rc;
 }
 
+/* An agent that has gone, or was given up, signs with no other key either. */
+static void
+drop_if_gone(struct agent *agent)
+{
+	char c;
+
+	if (recv(agent->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+		return;
+	close(agent->fd);
+	agent->fd = -1;
+}
+
 /*
- * Tries to log in with one key of the agent.  Returns OK and in *rc what
- * ssh_userauth_agent() returns, or another status if the chain has failed.
+ * Tries to log in with one key of the agent.  Returns what
+ * ssh_userauth_agent() does; a chain that has failed meanwhile leaves its
+ * status in login.
  */
 int
-agent_login(struct chain *c, struct link *l, struct agent *agent,
-    const struct agent_key *k, int *rc)
+agent_login(struct login *login, const struct agent_key *k)
 {
-	int fd, status = OK;
+	struct link *l = login->l;
+	int fd, rc;
 
-	*rc = SSH_AUTH_DENIED;
 	if ((fd = offer(l, k)) == -1)
-		return OK;
-	*rc = begin(l);
+		return SSH_AUTH_DENIED;
+	rc = begin(l);
 	close(fd);
 	/* the list is read: from here on it is the agent itself */
-	if (*rc == SSH_AUTH_AGAIN)
-		(void)dup3(agent->fd, l->agentfd, O_CLOEXEC);
-	while (*rc == SSH_AUTH_AGAIN && (status = chain_turn(c)) == OK)
-		*rc = link_gone(l) ? SSH_AUTH_ERROR : sign(l);
-	return status;
+	if (rc == SSH_AUTH_AGAIN)
+		(void)dup3(login->agent.fd, l->agentfd, O_CLOEXEC);
+	while (rc == SSH_AUTH_AGAIN && auth_again(login) == 0)
+		rc = sign(login->c, l);
+	if (rc == SSH_AUTH_ERROR)
+		drop_if_gone(&login->agent);
+	return rc;
 }
 
 /* Closes the connection and frees the keys. */

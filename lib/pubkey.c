@@ -130,11 +130,11 @@ skip_string(const unsigned char *p, const unsigned char *end)
 
 /* A plain key of this type from what comes after it in the blob. */
 static ssh_key
-make_plain(const char *type, size_t tlen, const unsigned char *rest,
-    size_t rlen)
+make_plain(const char *type, const unsigned char *rest, size_t rlen)
 {
+	size_t tlen = strlen(type);
 	unsigned char *k = xcalloc(1, 4 + tlen + rlen);
-	char *name = xstrndup(type, tlen), *b64;
+	char *b64;
 	uint32_t n = htobe32(tlen);
 	ssh_key key = NULL;
 
@@ -142,18 +142,33 @@ make_plain(const char *type, size_t tlen, const unsigned char *rest,
 	memcpy(k + 4, type, tlen);
 	memcpy(k + 4 + tlen, rest, rlen);
 	b64 = words_base64(k, 4 + tlen + rlen);
-	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type_from_name(name),
+	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type_from_name(type),
 	    &key) != SSH_OK)
 		key = NULL;
 	free(b64);
-	free(name);
 	free(k);
 	return key;
 }
 
+/* Does the key live in a device that wants a touch? */
+static int
+is_sk(ssh_key key)
+{
+	switch (ssh_key_type(key)) {
+	case SSH_KEYTYPE_SK_ECDSA:
+	case SSH_KEYTYPE_SK_ECDSA_CERT01:
+	case SSH_KEYTYPE_SK_ED25519:
+	case SSH_KEYTYPE_SK_ED25519_CERT01:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 /*
  * The plain key in a certificate, or NULL if key is none: after the type and
- * a nonce come one or two strings that the plain key has after its type.
+ * a nonce come the strings, one to three, that the plain key has after its
+ * type (PROTOCOL.certkeys, PROTOCOL.u2f).
  */
 static ssh_key
 uncertified(ssh_key key)
@@ -162,18 +177,22 @@ uncertified(ssh_key key)
 	unsigned char *c;
 	char *name, *end;
 	ssh_key plain = NULL;
-	int n = blob(key, &c);
+	int n = blob(key, &c), sk;
 
 	if ((type = skip_string(c, c + (n > 0 ? n : 0))) == NULL)
 		return NULL;
 	name = xstrndup((char *)c + 4, type - c - 4);
 	if ((end = strstr(name, "-cert-v0")) != NULL) {
+		sk = is_sk(key);
+		strlcpy(end, sk ? "@openssh.com" : "", strlen(end) + 1);
 		from = skip_string(type, c + n);
 		to = skip_string(from, c + n);
 		if (strstr(name, "ed25519") == NULL)
 			to = skip_string(to, c + n);
+		if (sk)
+			to = skip_string(to, c + n);
 		if (to != NULL)
-			plain = make_plain(name, end - name, from, to - from);
+			plain = make_plain(name, from, to - from);
 	}
 	free(name);
 	free(c);
@@ -211,7 +230,7 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 	print = fingerprint(key);
 	s = xasprintf("%s %s", name, print);
 	free(print);
-	say_debug(1, "%s (hop %d): offered %s", login->l->hop->name,
+	say_debug(2, "%s (hop %d): offered %s", login->l->hop->name,
 	    login->l->number, s);
 	words_join(&login->offered, ", ", s);
 	free(s);
@@ -280,33 +299,49 @@ certifies(ssh_key cert, ssh_key key)
 	return same;
 }
 
+/* The private half is of no use: notes why, if that is final. */
+static void
+note_unread(struct login *login, struct file_key *fk)
+{
+	if (fk->public != NULL && is_sk(fk->public)) {
+		fk->encrypted = 0;	/* a passphrase would be for nothing */
+		pass_over(login, fk->file, "is in a device, which only an "
+		    "agent can use (ssh-add it)");
+	} else if (!fk->encrypted)
+		pass_over(login, fk->file,
+		    "is no private key that libssh reads");
+}
+
 /* Reads what there is of a key, with a note on what cannot be used. */
 static void
 load(struct login *login, const char *file, struct file_key *fk)
 {
 	struct stat st;
+	int there = !ends_in(file, ".pub") && stat(file, &st) == 0;
+	int rc = SSH_ERROR;
 
 	memset(fk, 0, sizeof(*fk));
 	fk->file = file;
-	if (!ends_in(file, ".pub") && stat(file, &st) == 0) {
-		if (st.st_uid == getuid() && (st.st_mode & 077) != 0) {
-			pass_over(login, file,
-			    "has permissions too open (chmod 600)");
-			return;
-		}
-		if (ssh_pki_import_privkey_file(file, NULL, no_passphrase,
-		    &fk->encrypted, &fk->private) != SSH_OK) {
-			fk->private = NULL;
-			if (!fk->encrypted)
-				pass_over(login, file, "is no private key "
-				    "that libssh reads");
-		}
+	if (there && st.st_uid == getuid() && (st.st_mode & 077) != 0) {
+		pass_over(login, file, "has permissions too open (chmod 600)");
+		return;
 	}
-	if (fk->private == NULL)
-		fk->public = load_public(file);
-	else if (ssh_pki_export_privkey_to_pubkey(fk->private, &fk->public) !=
-	    SSH_OK)
-		fk->public = NULL;
+	if (there)
+		rc = ssh_pki_import_privkey_file(file, NULL, no_passphrase,
+		    &fk->encrypted, &fk->private);
+	/* later versions read what stands for a device, and then wait for it */
+	if (rc == SSH_OK && !is_sk(fk->private)) {
+		if (ssh_pki_export_privkey_to_pubkey(fk->private,
+		    &fk->public) != SSH_OK)
+			fk->public = NULL;
+		return;
+	}
+	if (rc == SSH_OK)
+		ssh_key_free(fk->private);
+	fk->private = NULL;
+	fk->public = load_public(file);
+	if (there)
+		note_unread(login, fk);
 }
 
 static void
@@ -527,18 +562,29 @@ named(const struct hop *hop, ssh_key key)
 	return same;
 }
 
+/*
+ * One key of the agent.  A person is told to touch it only where that will do
+ * some good: the server is asked first, which costs little beside a touch.
+ */
 static enum result
 try_agent_key(struct login *login, const struct agent_key *k)
 {
-	enum ssh_keytypes_e type = ssh_key_type(k->key);
+	enum result result;
 	int rc;
 
-	if (type == SSH_KEYTYPE_SK_ECDSA || type == SSH_KEYTYPE_SK_ED25519)
+	if (is_sk(k->key)) {
+		if ((result = probe(login, k->comment, k->key)) != YES)
+			return result;
 		say("%s (hop %d of %d): touch the key %s", login->l->hop->name,
 		    login->l->number, login->c->plan->nhops, k->comment);
-	login->status = agent_login(login->c, login->l, &login->agent, k, &rc);
+	}
+	rc = agent_login(login, k);
 	note_offer(login, k->comment, k->key, rc);
-	return auth_judge(login, rc);
+	result = auth_judge(login, rc);
+	if (result == NO && rc == SSH_AUTH_ERROR)
+		pass_over(login, k->comment, "would do, but the agent did not "
+		    "sign");
+	return result;
 }
 
 /* One pass over the agent's keys: those that files name, or the others. */
@@ -550,6 +596,8 @@ try_agent_keys(struct login *login, int want_named)
 	size_t i;
 
 	for (i = 0; i < login->agent.n && result == NO; i++) {
+		if (login->agent.fd == -1)
+			break;
 		k = &login->agent.keys[i];
 		if (named(login->l->hop, k->key) == want_named &&
 		    !tried(login, k->key))
