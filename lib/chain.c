@@ -243,14 +243,17 @@ chain_again(struct chain *c, int most, const char *cause)
 	return (most == 0 || c->tries < most) && now() + c->pause < c->until;
 }
 
-/* Returns how often the hop was tried, in words, or nothing if once. */
+/*
+ * Returns how often the hop has failed, in words, or nothing if once; more, if
+ * not all tries have been counted.
+ */
 const char *
-chain_tries(struct chain *c)
+chain_tries(struct chain *c, int more)
 {
 	c->tried[0] = '\0';
-	if (c->tries > 0)
+	if (c->tries + more > 1)
 		snprintf(c->tried, sizeof(c->tried), ", %d times",
-		    c->tries + 1);
+		    c->tries + more);
 	return c->tried;
 }
 
@@ -370,10 +373,8 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
 	turn_to(c, l);
-	do
-		status = dial(c, l, fd);
-	while (status == AGAIN && (status = rest(c, l)) == OK);
-	if (status == OK)
+	c->tries = -1;
+	if ((status = dial(c, l, fd)) == OK)
 		link_stage(l, STAGE_CARRY);
 	c->deadline = 0;
 	c->carrying = 1;

@@ -235,6 +235,6 @@ dial(struct chain *c, struct link *l, int *fd)
 	    chain_again(c, REFUSALS, "connection refused"))
 		return AGAIN;
 	return fail(c, l, RETRY, "%s%s; check that %s is up and listens on "
-	    "port %d", strerror(t.error), chain_tries(c), hop->hostname,
+	    "port %d", strerror(t.error), chain_tries(c, 1), hop->hostname,
 	    hop->port);
 }

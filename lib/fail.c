@@ -76,7 +76,7 @@ fail_timeout(struct chain *c, struct link *l)
 	if (c->tries > 0)
 		return fail(c, l, RETRY, "%s%s, then no answer within "
 		    "%d seconds; is it short of MaxStartups?", c->cause,
-		    chain_tries(c), l->hop->connecttimeout);
+		    chain_tries(c, 0), l->hop->connecttimeout);
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
 		    "%d seconds; check that it is up and can be reached from "
@@ -257,7 +257,7 @@ fail_greeting(struct chain *c, struct link *l)
 	if (chain_again(c, 0, cause))
 		return AGAIN;
 	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
-	    "MaxStartups?", cause, chain_tries(c));
+	    "MaxStartups?", cause, chain_tries(c, 1));
 }
 
 /*
@@ -346,7 +346,7 @@ fail_forward(struct chain *c, struct link *l)
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: %s%s; "
 		    "check that it is up and can be reached from %s", name,
-		    host, port, words, chain_tries(c), name);
+		    host, port, words, chain_tries(c, 1), name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "resource shortage: %s; try again later", name, host,

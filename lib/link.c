@@ -336,14 +336,14 @@ await_channel(struct chain *c, struct link *l, int *rc)
 	int nudged = 0, status;
 
 	while ((*rc = request(l)) == SSH_AGAIN) {
+		if (link_gone(l) || l->relay.closed) {
+			*rc = SSH_ERROR;
+			break;
+		}
 		if (nudge(l, bytes, &nudged))
 			continue;	/* it may have read the answer */
 		if ((status = chain_turn(c)) != OK)
 			return status;
-		if (link_gone(l)) {
-			*rc = SSH_ERROR;
-			break;
-		}
 	}
 	return OK;
 }
@@ -389,7 +389,8 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
-	if (rc != SSH_OK && (link_gone(l) || l->relay.down == WAY_OPEN))
+	if (rc != SSH_OK && (link_gone(l) || l->command != NULL ||
+	    l->relay.down == WAY_OPEN))
 		return fail_forward(c, l);
 	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32
@@ -442,6 +443,24 @@ link_drive(struct link *l)
 	}
 }
 
+/* What comes for a channel that was given up: nothing is kept. */
+static int
+on_late_data(ssh_session session, ssh_channel channel, void *data,
+    uint32_t len, int is_stderr, void *arg)
+{
+	(void)session;
+	(void)channel;
+	(void)data;
+	(void)is_stderr;
+	(void)arg;
+	return len;
+}
+
+static struct ssh_channel_callbacks_struct given_up = {
+	.size = sizeof(given_up),
+	.channel_data_function = on_late_data
+};
+
 /*
  * Takes back l's channel, whether it was opened or not, so that another one
  * can be asked for.
@@ -456,6 +475,7 @@ link_unforward(struct link *l)
 	if (l->relay.channel != NULL) {
 		ssh_remove_channel_callbacks(l->relay.channel,
 		    &l->relay.callbacks);
+		ssh_add_channel_callbacks(l->relay.channel, &given_up);
 		ssh_channel_free(l->relay.channel);
 	}
 	relay_free(&l->relay);

@@ -374,7 +374,7 @@ void	 chain_close(struct chain *);
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 int	 chain_again(struct chain *, int, const char *);
-const char *chain_tries(struct chain *);
+const char *chain_tries(struct chain *, int);
 
 /* alive.c: keepalives */
 uint64_t alive_due(const struct link *);
