@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
 #include <signal.h>
@@ -176,6 +177,16 @@ try(const struct plan *plan)
 	return status;
 }
 
+/* What was to be shown has to get there. */
+static int
+flushed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return OK;
+	say("standard output: %s", strerror(errno));
+	return RETRY;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -198,6 +209,8 @@ main(int argc, char *argv[])
 		else
 			status = run(&plan);
 	}
+	if (status == OK && (conf.print || conf.try))
+		status = flushed();
 	plan_free(&plan);
 	conf_free(&conf);
 	return status;

@@ -228,11 +228,12 @@ int
 chain_again(struct chain *c, int most, const char *cause)
 {
 	const struct hop *hop = c->links[c->n - 1].hop;
-	uint32_t pause = PAUSE << (c->tries < 4 ? c->tries : 4);
+	uint32_t pause;
 
 	/* asking for the target is no try: its client may want to know */
 	if (c->tries < 0)
 		return 0;
+	pause = PAUSE << (c->tries < 4 ? c->tries : 4);
 	if (c->tries == 0)
 		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
 	if (most > 0 && hop->connectionattempts - 1 > most)
@@ -266,6 +267,7 @@ rest(struct chain *c, struct link *l)
 
 	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, c->cause,
 	    c->pause);
+	link_over(c->at, c->cause);
 	link_drop(l);
 	if (l->number > 1)
 		link_unforward(l - 1);
@@ -397,6 +399,7 @@ chain_carry(struct chain *c)
 		status = chain_turn(c);
 	l = &c->links[c->n - 1];
 	if (status == OK && l->command != NULL && !l->relay.any &&
+	    !l->relay.gone &&
 	    (status = command_wait(c, l)) == OK && l->relay.exit != 0)
 		return command_forward_fail(c, l, NULL);
 	error = last(c)->gone;

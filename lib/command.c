@@ -47,8 +47,8 @@ quoted(FILE *to, const char *s)
 	}
 	fputc('\'', to);
 	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			fputs("'\\''", to);
+		if (*s == '\'' || *s == '\\')	/* not all agree on '\' */
+			fprintf(to, "'\\%c'", *s);
 		else
 			fputc(*s, to);
 	fputc('\'', to);
@@ -134,7 +134,11 @@ command_check(const struct hop *hop)
 		}
 		free(proxy);
 	}
-	if (hop->forwardcommand != NULL) {
+	if (hop->forwardcommand != NULL && *hop->forwardcommand == '\0') {
+		say("%s: ForwardCommand is empty; none is for none",
+		    hop->name);
+		rc = -1;
+	} else if (hop->forwardcommand != NULL) {
 		if ((forward = command_forward(hop, "", 0)) == NULL) {
 			say("%s: ForwardCommand %s: only %%h, %%p and %%%% "
 			    "have a meaning", hop->name, hop->forwardcommand);
@@ -266,6 +270,28 @@ command_fail(struct chain *c, struct link *l)
 }
 
 /*
+ * l was up, and is lost.  If that is since its ProxyCommand has ended, says so
+ * and returns 1.
+ */
+int
+command_lost(struct chain *c, struct link *l)
+{
+	char *words, *command;
+	int status = -1;
+
+	if (!ended(l->pid, GRACE, &status))
+		return 0;
+	l->pid = 0;
+	words = ending(status);
+	command = proxy_command(l->hop);
+	(void)fail(c, l, RETRY, "connection lost: its ProxyCommand (%s) %s; "
+	    "see what that says", command, words);
+	free(words);
+	free(command);
+	return 1;
+}
+
+/*
  * l's ForwardCommand has closed its side: waits until the server has told how
  * it ended.  Returns OK, or another status if the chain has failed meanwhile.
  */
@@ -281,18 +307,36 @@ command_wait(struct chain *c, struct link *l)
 	return status;
 }
 
+/* How a ForwardCommand has ended, in words; the caller frees them. */
+static char *
+forward_ending(int exit)
+{
+	if (exit == EXIT_SIGNALED)
+		return xstrdup("was ended by a signal");
+	if (exit == EXIT_UNTOLD)
+		return xstrdup("has ended");
+	return xasprintf("ended with status %d", exit);
+}
+
 /*
- * l's ForwardCommand has ended, and nothing that makes sense came through it;
- * what came is said, or NULL.  Says so; returns a status.
+ * l's ForwardCommand has ended, and nothing that makes sense came through it,
+ * or something is missing; what came is said, or NULL.  Says so; returns a
+ * status.
  */
 int
 command_forward_fail(struct chain *c, struct link *l, const char *said)
 {
+	int status = verdict(l->relay.exit);
+	char *words = forward_ending(l->relay.exit);
+
 	if (l->complaint != NULL)
 		said = l->complaint;
-	l->stage = STAGE_FORWARD;
-	return fail(c, l, verdict(l->relay.exit), "its ForwardCommand (%s) "
-	    "ended with status %d%s%s; check that it can reach %s:%d from %s",
-	    l->command, l->relay.exit, said == NULL ? "" : ": ",
-	    said == NULL ? "" : said, l->to_host, l->to_port, l->hop->name);
+	if (!c->carrying || !l->relay.any)
+		l->stage = STAGE_FORWARD;
+	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
+	    "it can reach %s:%d from %s", l->command, words,
+	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->to_host,
+	    l->to_port, l->hop->name);
+	free(words);
+	return status;
 }

@@ -202,8 +202,8 @@ note_address(struct link *l, int fd)
 
 /*
  * Connects to l's hop, by its ProxyCommand if it has one, and gives what was
- * connected to *fd, which the caller then owns.  Returns OK, AGAIN if there is time to try it again, or another
- * status after saying why not.
+ * connected to *fd, which the caller then owns.  Returns OK, AGAIN if there is
+ * time to try it again, or another status after saying why not.
  */
 int
 dial(struct chain *c, struct link *l, int *fd)

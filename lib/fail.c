@@ -25,7 +25,8 @@ address(const struct hop *hop)
 static int
 is_quiet(const struct hop *hop)
 {
-	return hop->loglevel != NULL && (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	return hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
 	    strcasecmp(hop->loglevel, "SILENT") == 0);
 }
 
@@ -73,7 +74,8 @@ fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
 int
 fail_timeout(struct chain *c, struct link *l)
 {
-	if (c->tries > 0)
+	if (c->tries > 0 && (l->stage <= STAGE_BANNER ||
+	    l != &c->links[c->n - 1]))
 		return fail(c, l, RETRY, "%s%s, then no answer within "
 		    "%d seconds; is it short of MaxStartups?", c->cause,
 		    chain_tries(c, 0), l->hop->connecttimeout);
@@ -93,28 +95,61 @@ disconnected(const struct link *l)
 {
 	const char *words = ssh_get_error(l->session);
 
-	return strstr(words, "disconnected") != NULL ||
+	return l->reason == NULL &&
+	    (strstr(words, "disconnected") != NULL ||
 	    strstr(words, "Connection reset") != NULL ||
-	    strstr(words, "Broken pipe") != NULL;
+	    strstr(words, "Broken pipe") != NULL ||
+	    strstr(words, "Success") != NULL);
 }
 
-/* What libssh says in words that are about libssh, and what it means. */
-static const struct {
-	const char *inside, *meaning;
-} meanings[] = {
-	{ "callback_receive_banner", "it sends what is no SSH banner" },
-	{ "too large banner", "it sends what is no SSH banner" },
-	{ "No version of SSH protocol", "it speaks no SSH 2" },
-	{ "Packet len too high", "it sent what is no SSH packet" },
-	{ "read_packet()", "it sent what is no SSH packet" },
-	{ "HMAC error", "a packet from it was not intact" },
-	{ "Decryption error", "a packet from it was not intact" },
-	{ "decrypt", "a packet from it was not intact" },
-	{ "Connection reset", "connection reset" },
-	{ "Broken pipe", "connection reset" },
-	{ "disconnected", "connection closed" },
-	{ NULL, NULL }
+/*
+ * What libssh says in words that are about libssh, and what it means.  A
+ * finding is its own; reading on, it may forget that, and say instead that the
+ * connection has failed with success.
+ */
+static const struct phrase {
+	const char	*inside, *meaning;
+	int		 finding;
+} phrases[] = {
+	{ "no match for method", "no algorithm in common", 1 },
+	{ "No version of SSH protocol", "it speaks no SSH 2", 1 },
+	{ "too large banner", "it sends what is no SSH banner", 1 },
+	{ "Packet len too high", "it sent what is no SSH packet", 1 },
+	{ "callback_receive_banner", "it sends what is no SSH banner", 0 },
+	{ "read_packet()", "it sent what is no SSH packet", 0 },
+	{ "HMAC error", "a packet from it was not intact", 0 },
+	{ "Decryption error", "a packet from it was not intact", 0 },
+	{ "decrypt", "a packet from it was not intact", 0 },
+	{ "Connection reset", "connection reset", 0 },
+	{ "Broken pipe", "connection reset", 0 },
+	{ "disconnected", "connection closed", 0 },
+	{ "Success", "connection closed", 0 },
+	{ NULL, NULL, 0 }
 };
+
+static const struct phrase *
+phrase(const char *words)
+{
+	const struct phrase *p = phrases;
+
+	while (p->inside != NULL && strstr(words, p->inside) == NULL)
+		p++;
+	return p;
+}
+
+/* Is text, of libssh's log, a finding that is to be remembered? */
+int
+fail_is_finding(const char *text)
+{
+	return phrase(text)->finding;
+}
+
+/* What libssh has found wrong, or else what it says last. */
+static const char *
+found(const struct link *l)
+{
+	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
+}
 
 /*
  * Returns why l's session ended or failed, in the server's words if it gave
@@ -123,16 +158,14 @@ static const struct {
 char *
 fail_words(const struct link *l)
 {
-	const char *words = ssh_get_error(l->session);
-	size_t i;
+	const char *words = found(l), *known = phrase(words)->meaning;
 	int n = 0;
 
 	if (l->impostor)
 		return xstrdup("its host key changed while connected");
 	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
-	for (i = 0; n == 0 && meanings[i].inside != NULL; i++)
-		if (strstr(words, meanings[i].inside) != NULL)
-			return xstrdup(meanings[i].meaning);
+	if (n == 0 && known != NULL)
+		return xstrdup(known);
 	return words_visible(words[n] == '\0' ? "connection closed" :
 	    words + n);
 }
@@ -203,7 +236,7 @@ first_known(const char *list, enum ssh_options_e option)
 static int
 fail_agree(struct chain *c, struct link *l)
 {
-	const char *words = ssh_get_error(l->session);
+	const char *words = found(l);
 	char *theirs = bracketed(words, "server ["), *known = NULL;
 	char *ours = bracketed(words, "client [");
 	const struct kind *k = kinds;
@@ -240,7 +273,7 @@ static int
 fail_greeting(struct chain *c, struct link *l)
 {
 	static const char cause[] = "connection closed before its banner";
-
+	const char *proxy = l->hop->proxycommand;
 	int status;
 
 	if (l->pid > 0 && (status = command_fail(c, l)) != OK)
@@ -254,10 +287,12 @@ fail_greeting(struct chain *c, struct link *l)
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting, l->hop->port);
-	if (chain_again(c, 0, cause))
+	/* a command may do more than we know each time it is run */
+	if (chain_again(c, proxy != NULL ? REFUSALS : 0, cause))
 		return AGAIN;
 	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
-	    "MaxStartups?", cause, chain_tries(c, 1));
+	    "MaxStartups?%s%s", cause, chain_tries(c, 1), proxy == NULL ? "" :
+	    " Is its ProxyCommand right: ", proxy == NULL ? "" : proxy);
 }
 
 /*
@@ -267,7 +302,7 @@ fail_greeting(struct chain *c, struct link *l)
 int
 fail_connect(struct chain *c, struct link *l)
 {
-	const char *words = ssh_get_error(l->session);
+	const char *words = found(l);
 
 	if (l->stage == STAGE_BANNER && disconnected(l))
 		return fail_greeting(c, l);
@@ -281,8 +316,11 @@ fail_connect(struct chain *c, struct link *l)
 		    "host key, or that is an RSA key of fewer bits than "
 		    "RequiredRSASize (%d); have a longer one made there",
 		    l->hop->requiredrsasize);
-	return session_fail(c, l, RETRY, disconnected(l) ?
-	    "the log of sshd there knows why" : "is it an SSH server?");
+	if (disconnected(l))
+		return session_fail(c, l, RETRY, "the log of sshd there knows "
+		    "why");
+	return session_fail(c, l, l->stage == STAGE_BANNER ? GIVEUP : RETRY,
+	    "is it an SSH server?");
 }
 
 /* The text of RFC 4254, 5.1, with its code in *code, or NULL if none came. */
@@ -371,6 +409,11 @@ fail_lost(struct chain *c, struct link *l)
 	if (l->overrun)
 		return fail(c, l, RETRY, "it sent more than it was "
 		    "granted; do not trust it");
+	if (l->number > 1 && l[-1].command != NULL &&
+	    l[-1].relay.down != WAY_OPEN)
+		return command_forward_fail(c, l - 1, NULL);
+	if (l->pid > 0 && command_lost(c, l))
+		return RETRY;
 	words = fail_words(l);
 	if (strncmp(words, "connection ", 11) == 0)
 		(void)fail(c, l, RETRY, "connection lost (%s); the log of sshd "

@@ -45,12 +45,19 @@ link_stage(struct link *l, enum stage stage)
 {
 	uint64_t t = now();
 
-	if (l->since != 0 && stage == l->stage)
-		return;		/* tried again */
-	if (l->since != 0)
+	if (l->since != 0 && stage != l->stage)
 		end_stage(l, t);
 	l->stage = stage;
 	l->since = t;
+}
+
+/* A try of l is over, for this cause; its stages begin anew. */
+void
+link_over(struct link *l, const char *cause)
+{
+	link_note(l, "%s", cause);
+	end_stage(l, now());
+	l->since = 0;
 }
 
 /* Notes what has come of the stage that l is in, fit to be shown. */
@@ -131,7 +138,8 @@ note_greeting(struct link *l, const char *line)
 
 /*
  * The log is also the one place where libssh tells what a server says before
- * its banner, and the largest packet that a channel's far end takes.
+ * its banner, the largest packet that a channel's far end takes, and what it
+ * has found wrong before it found the connection gone.
  */
 static void
 on_log(int priority, const char *function, const char *text, void *arg)
@@ -146,6 +154,8 @@ on_log(int priority, const char *function, const char *text, void *arg)
 		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
 	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
 		note_greeting(l, p + strlen("_version_exchange: "));
+	if (l != NULL && l->reason == NULL && fail_is_finding(text))
+		l->reason = xstrdup(text);
 	if (say_level() < 3)
 		return;
 	seen = words_visible(text);
@@ -160,7 +170,7 @@ overhear(struct link *l)
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
 		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG :
-		    SSH_LOG_DEBUG);
+		    SSH_LOG_TRACE);
 }
 
 static int
@@ -366,8 +376,9 @@ open_channel(struct chain *c, struct link *l, int *rc)
 
 /*
  * Opens a channel to host:port, a name that l's hop will resolve, and joins it
- * to rfd and wfd: direct-tcpip (RFC 4254, 7.2), or a ForwardCommand.  Returns OK, AGAIN if there
- * is time to try it again, or another status after saying why not.
+ * to rfd and wfd: direct-tcpip (RFC 4254, 7.2), or a ForwardCommand.  Returns
+ * OK, AGAIN if there is time to try it again, or another status after saying
+ * why not.
  */
 int
 link_forward(struct chain *c, struct link *l, const char *host, int port,
@@ -469,8 +480,7 @@ void
 link_unforward(struct link *l)
 {
 	l->up = 0;
-	l->stage = STAGE_FORWARD;
-	l->since = now();
+	l->since = 0;
 	/* libssh keeps it until the server has closed it, too */
 	if (l->relay.channel != NULL) {
 		ssh_remove_channel_callbacks(l->relay.channel,
@@ -500,7 +510,8 @@ link_drop(struct link *l)
 	l->session = NULL;
 	l->dead = 0;
 	free(l->greeting);
-	l->greeting = NULL;
+	free(l->reason);
+	l->greeting = l->reason = NULL;
 	(void)command_end(l);
 }
 

@@ -661,7 +661,8 @@ plan_straight(struct plan *plan)
 	rc = take_answer(plan, target, 1, ask(target, &q, 0));
 	free(next);
 	set_times(plan, target, 1);
-	/* straight is straight */
+	/* straight is straight, and keepalives are its client's */
+	target->serveraliveinterval = 0;
 	free(target->proxycommand);
 	target->proxycommand = NULL;
 	return rc;

@@ -171,6 +171,10 @@ enum way {
 	WAY_SHUT		/* the end has been passed on */
 };
 
+/* How a command ended, if not with a status. */
+#define EXIT_UNTOLD	-1
+#define EXIT_SIGNALED	-2
+
 /* One channel joined to two descriptors: rfd -> channel -> wfd. */
 struct relay {
 	ssh_session				 session;	/* borrowed */
@@ -192,8 +196,7 @@ struct relay {
 	int					 refused; /* by the channel: rekey */
 	int					 any;	/* a byte has come */
 	int					 closed;
-	int					 exit;	/* status of a command;
-							 * -1: not told */
+	int					 exit;	/* of a command */
 	void					(*complain)(void *,
 						    const char *, size_t);
 	void					*arg;	/* complain's */
@@ -220,6 +223,7 @@ struct link {
 	char			*note;		/* what the stage has shown */
 	struct ladder		*ladder;	/* borrowed; NULL: no -t */
 	char			*greeting;	/* what is no banner, visible */
+	char			*reason;	/* what libssh found wrong */
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
 	const char		*to_host;	/* what it was asked to open */
 	int			 to_port;
@@ -382,6 +386,7 @@ int	 alive_step(struct chain *);
 
 /* link.c: one session, from a connected descriptor to an open channel */
 void	 link_stage(struct link *, enum stage);
+void	 link_over(struct link *, const char *);
 void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 int	 link_connect(struct chain *, struct link *, int);
@@ -402,6 +407,7 @@ int	 fail_forward(struct chain *, struct link *);
 int	 fail_lost(struct chain *, struct link *);
 int	 fail_silent(struct chain *, struct link *);
 char	*fail_words(const struct link *);
+int	 fail_is_finding(const char *);
 
 /* ladder.c: -t */
 struct ladder *ladder_new(int);
@@ -429,6 +435,7 @@ int	 command_check(const struct hop *);
 void	 command_start(struct link *, int *);
 int	 command_end(struct link *);
 int	 command_fail(struct chain *, struct link *);
+int	 command_lost(struct chain *, struct link *);
 char	*command_forward(const struct hop *, const char *, int);
 int	 command_wait(struct chain *, struct link *);
 int	 command_forward_fail(struct chain *, struct link *, const char *);

@@ -217,7 +217,7 @@ fingerprint(ssh_key key)
 static void
 note_offer(struct login *login, const char *name, ssh_key key, int rc)
 {
-	char *print, *s;
+	char *print, *seen, *s;
 
 	if (rc == SSH_AUTH_DENIED && ruled_out(login)) {
 		pass_over(login, name, "is not allowed by "
@@ -228,7 +228,9 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 	    ssh_userauth_list(login->l->session, NULL) != 0)
 		login->listed = 1;
 	print = fingerprint(key);
-	s = xasprintf("%s %s", name, print);
+	seen = words_visible(name);
+	s = xasprintf("%s %s", seen, print);
+	free(seen);
 	free(print);
 	say_debug(2, "%s (hop %d): offered %s", login->l->hop->name,
 	    login->l->number, s);

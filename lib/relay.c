@@ -116,7 +116,7 @@ on_close(ssh_session session, ssh_channel channel, void *arg)
 	on_end(session, channel, arg);
 }
 
-/* Ended by a signal (RFC 4254, 6.10): as a shell would tell it. */
+/* RFC 4254, 6.10. */
 static void
 on_exit_signal(ssh_session session, ssh_channel channel, const char *name,
     int core, const char *text, const char *language, void *arg)
@@ -129,7 +129,7 @@ on_exit_signal(ssh_session session, ssh_channel channel, const char *name,
 	(void)core;
 	(void)text;
 	(void)language;
-	r->exit = 128;
+	r->exit = EXIT_SIGNALED;
 }
 
 static void
@@ -168,7 +168,7 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->callbacks.channel_close_function = on_close;
 	r->callbacks.channel_exit_status_function = on_exit_status;
 	r->callbacks.channel_exit_signal_function = on_exit_signal;
-	r->exit = -1;
+	r->exit = EXIT_UNTOLD;
 	ssh_callbacks_init(&r->callbacks);
 	ssh_set_channel_callbacks(channel, &r->callbacks);
 }
