@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <paths.h>
@@ -26,7 +27,7 @@
 
 /* What the %tokens of a command stand for; NULL: no such token there. */
 struct tokens {
-	const char	*host, *name, *user;
+	const char	*host, *name, *user, *alias;
 	int		 port;
 	void		(*put)(FILE *, const char *);
 };
@@ -37,21 +38,18 @@ plain(FILE *to, const char *s)
 	fputs(s, to);
 }
 
-/* One word for a shell, whatever is in it. */
+/*
+ * No more than a part of a word for a shell, within its quotes or without,
+ * whatever is in it.
+ */
 static void
 quoted(FILE *to, const char *s)
 {
-	if (*s != '\0' && s[strspn(s, SAFE)] == '\0') {
-		fputs(s, to);
-		return;
+	for (; *s != '\0'; s++) {
+		if (strchr(SAFE, *s) == NULL && isascii((unsigned char)*s))
+			fputc('\\', to);
+		fputc(*s, to);
 	}
-	fputc('\'', to);
-	for (; *s != '\0'; s++)
-		if (*s == '\'' || *s == '\\')	/* not all agree on '\' */
-			fprintf(to, "'\\%c'", *s);
-		else
-			fputc(*s, to);
-	fputc('\'', to);
 }
 
 /* Writes what %c stands for; returns -1 if that is nothing we know. */
@@ -64,6 +62,8 @@ token(FILE *to, const struct tokens *t, int c)
 		t->put(to, t->host);
 	else if (c == 'p')
 		fprintf(to, "%d", t->port);
+	else if (c == 'k' && t->alias != NULL)
+		t->put(to, t->alias);
 	else if (c == 'n' && t->name != NULL)
 		t->put(to, t->name);
 	else if (c == 'r' && t->user != NULL)
@@ -100,8 +100,9 @@ expand(const char *text, const struct tokens *t)
 static char *
 proxy_command(const struct hop *hop)
 {
-	struct tokens t = { hop->hostname, hop->name, hop->user, hop->port,
-	    plain };
+	struct tokens t = { hop->hostname, hop->name, hop->user,
+	    hop->hostkeyalias != NULL ? hop->hostkeyalias : hop->name,
+	    hop->port, plain };
 
 	return expand(hop->proxycommand, &t);
 }
@@ -329,8 +330,10 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 	int status = verdict(l->relay.exit);
 	char *words = forward_ending(l->relay.exit);
 
-	if (l->complaint != NULL)
-		said = l->complaint;
+	const char *complaint = link_complaint(l);
+
+	if (complaint != NULL)
+		said = complaint;
 	if (!c->carrying || !l->relay.any)
 		l->stage = STAGE_FORWARD;
 	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "

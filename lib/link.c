@@ -60,17 +60,20 @@ link_over(struct link *l, const char *cause)
 	l->since = 0;
 }
 
-/* Notes what has come of the stage that l is in, fit to be shown. */
+/* Notes what has come of the stage that l is in. */
 void
 link_note(struct link *l, const char *fmt, ...)
 {
 	va_list ap;
+	char *text;
 
-	free(l->note);
 	va_start(ap, fmt);
-	if (vasprintf(&l->note, fmt, ap) == -1)
+	if (vasprintf(&text, fmt, ap) == -1)
 		errx(RETRY, "out of memory");
 	va_end(ap);
+	free(l->note);
+	l->note = words_visible(text);
+	free(text);
 }
 
 /*
@@ -90,13 +93,9 @@ static void
 note_banner(struct link *l)
 {
 	const char *banner = ssh_get_serverbanner(l->session);
-	char *seen;
 
-	if (banner == NULL)
-		return;
-	seen = words_visible(banner);
-	link_note(l, "%s", seen);
-	free(seen);
+	if (banner != NULL)
+		link_note(l, "%s", banner);
 }
 
 /* What was agreed on (RFC 4253, 7.1). */
@@ -301,23 +300,41 @@ nudge(struct link *l, uint64_t bytes, int *nudged)
 	return *nudged = 1;
 }
 
-/* What a command says on its stderr; the last line is kept. */
+/* A line of what a command says on its stderr is there; the last is kept. */
+static void
+end_complaint(struct link *l)
+{
+	if (l->errlen == 0)
+		return;
+	l->errline[l->errlen] = '\0';
+	l->errlen = 0;
+	free(l->complaint);
+	l->complaint = words_visible(l->errline);
+	say_debug(1, "%s (hop %d): %s", l->hop->name, l->number, l->complaint);
+}
+
 static void
 on_complaint(void *arg, const char *data, size_t len)
 {
 	struct link *l = arg;
-	char *text, *rest, *line;
+	size_t i;
 
-	text = rest = xstrndup(data, len);
-	while ((line = strsep(&rest, "\r\n")) != NULL) {
-		if (*line == '\0')
-			continue;
-		free(l->complaint);
-		l->complaint = words_visible(line);
-		say_debug(1, "%s (hop %d): %s", l->hop->name, l->number,
-		    l->complaint);
-	}
-	free(text);
+	for (i = 0; i < len; i++)
+		if (data[i] == '\n' || data[i] == '\r')
+			end_complaint(l);
+		else if (l->errlen < sizeof(l->errline) - 1)
+			l->errline[l->errlen++] = data[i];
+}
+
+/*
+ * Returns the last line that l's ForwardCommand has said on its stderr, fit
+ * to be shown, or NULL.
+ */
+const char *
+link_complaint(struct link *l)
+{
+	end_complaint(l);
+	return l->complaint;
 }
 
 /* Asks for direct-tcpip, or for a session (RFC 4254, 6) and the command. */
@@ -493,6 +510,7 @@ link_unforward(struct link *l)
 	free(l->command);
 	free(l->complaint);
 	l->command = l->complaint = NULL;
+	l->errlen = 0;
 	l->session_open = 0;
 	if (l->joint != -1)
 		close(l->joint);

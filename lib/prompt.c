@@ -75,6 +75,7 @@ ask_terminal(const char *text, int echo, int to)
 	char answer[ANSWER_MAX];
 	size_t len;
 
+	terminal_take();
 	if (readpassphrase(text, answer, sizeof(answer), RPP_REQUIRE_TTY |
 	    (echo ? RPP_ECHO_ON : RPP_ECHO_OFF)) == NULL)
 		_exit(1);

@@ -230,6 +230,8 @@ struct link {
 	char			*command;	/* that goes there, or NULL */
 	int			 session_open;	/* for the command */
 	char			*complaint;	/* the command's, visible */
+	char			 errline[400];	/* the next of them so far */
+	size_t			 errlen;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
@@ -393,6 +395,7 @@ int	 link_connect(struct chain *, struct link *, int);
 int	 link_forward(struct chain *, struct link *, const char *, int, int,
 	    int);
 void	 link_unforward(struct link *);
+const char *link_complaint(struct link *);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
 void	 link_drop(struct link *);
@@ -449,6 +452,10 @@ char	*hostkey_algorithms(const struct hop *);
 int	 hostkey_check(struct chain *, struct link *);
 int	 hostkey_same(const struct link *);
 char	*hostkey_fingerprint(ssh_key);
+
+/* terminal.c: one question at a time on a terminal */
+void	 terminal_take(void);
+int	 terminal_taken(void);
 
 /* prompt.c: questions to a person */
 #define ANSWER_MAX	1024	/* bytes of an answer, with its NUL */

@@ -25,7 +25,7 @@
 
 #define WINDOW		(4 * 1024 * 1024)	/* twice OpenSSH's own */
 #define MAX_WINDOW	(8 * 1024 * 1024)	/* on a long link */
-#define LONG_LINK	10			/* ms there and back */
+#define LONG_LINK	25			/* ms there and back */
 #define GRANT		(512 * 1024)		/* taken before it is renewed */
 #define CHUNK		(32 * 1024)		/* OpenSSH's largest packet */
 

@@ -99,11 +99,21 @@ say_live(void)
 	return live && level == 0 && tcgetpgrp(sayfd) == getpgrp();
 }
 
+/*
+ * Is the line that the cursor is in our status line, and nothing else?  Not if
+ * another program has begun to ask meanwhile.
+ */
+static int
+erasable(void)
+{
+	return shown && !terminal_taken();
+}
+
 /* Takes the status line away, if there is one; may be called by a signal. */
 void
 say_erase(void)
 {
-	if (shown && write(sayfd, ERASE, strlen(ERASE)) == -1)
+	if (erasable() && write(sayfd, ERASE, strlen(ERASE)) == -1)
 		live = 0;
 	shown = 0;
 }
@@ -149,7 +159,8 @@ say_status(const char *fmt, ...)
 	va_list ap;
 	char *text, *line;
 
-	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT) ||
+	    terminal_taken())
 		return;
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) == -1)
@@ -181,7 +192,7 @@ say_line(const char *fmt, va_list ap)
 		return;
 	if (vasprintf(&text, fmt, ap) == -1)
 		return;
-	line = xasprintf("%sproxyhop: %s\n", shown ? ERASE : "", text);
+	line = xasprintf("%sproxyhop: %s\n", erasable() ? ERASE : "", text);
 	shown = 0;
 	if ((len = strlen(line)) > PIPE_BUF) {
 		len = PIPE_BUF;

@@ -13,7 +13,7 @@ and again while a signature is wanted:
 
 	waits		nothing, so far
 	touches		the key: it signs
-	is away		the device signs by itself, and says that nobody was there
+	is away		the device signs, and says that nobody was there
 	refuses		the agent says no
 	leaves		with the agent, which hangs up
 
@@ -180,7 +180,8 @@ class Agent:
 		try:
 			while True:
 				n = struct.unpack(">I", stream.read(4))[0]
-				stream.write(string(self.answer(stream.read(n))))
+				answer = self.answer(stream.read(n))
+				stream.write(string(answer))
 				stream.flush()
 		except (OSError, struct.error):
 			client.shutdown(socket.SHUT_RDWR)
