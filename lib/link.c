@@ -15,7 +15,7 @@
 
 #include "proxyhop.h"
 
-#define TURNS		64	/* reads of one session before the others' */
+#define TURNS		16	/* reads of one session before the others' */
 #define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
 				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
