@@ -80,7 +80,8 @@ options(int argc, char *argv[], struct conf *conf)
 
 /*
  * A closed descriptor 0, 1 or 2 would be given to the next file opened, and
- * the tunnel's bytes with it.
+ * the tunnel's bytes with it.  All others are somebody else's, who may wait
+ * for their end.
  */
 static void
 fill_descriptors(void)
@@ -92,7 +93,7 @@ fill_descriptors(void)
 	while (fd != -1 && fd <= STDERR_FILENO);
 	if (fd == -1)
 		err(RETRY, "%s", _PATH_DEVNULL);
-	close(fd);
+	closefrom(STDERR_FILENO + 1);
 }
 
 /*

@@ -164,6 +164,8 @@ run(const char *command, int fd, pid_t parent)
 	(void)dup2(fd, STDIN_FILENO);
 	(void)dup2(fd, STDOUT_FILENO);
 	signal(SIGPIPE, SIG_DFL);
+	/* a first bash whose stdin is a socket would read .bashrc: bash(1) */
+	(void)setenv("SHLVL", "1", 0);
 	if (shell == NULL || *shell == '\0')
 		shell = _PATH_BSHELL;
 	execl(shell, shell, "-c", text, (char *)NULL);

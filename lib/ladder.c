@@ -110,7 +110,7 @@ ladder_rung(struct ladder *ladder, const struct link *l, uint64_t t)
 void
 ladder_fail(struct ladder *ladder, const struct link *l, const char *text)
 {
-	char *name;
+	char *name, *seen;
 
 	if (ladder == NULL)
 		return;
@@ -128,7 +128,9 @@ ladder_fail(struct ladder *ladder, const struct link *l, const char *text)
 	json_string("stage", say_stage(l->stage));
 	printf(",\"start_ms\":%" PRIu64 ",\"ms\":%" PRIu64 ",",
 	    l->since - ladder->began, now() - l->since);
-	json_string("failed", text);
+	seen = words_visible(text);
+	json_string("failed", seen);
+	free(seen);
 	puts("}");
 	(void)fflush(stdout);
 }

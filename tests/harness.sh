@@ -298,8 +298,7 @@ finish()
 	else
 		rm -rf "$T"
 	fi
-	[ "$FAILED" -eq 0 ]
-	exit
+	exit $((FAILED > 0))
 }
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
