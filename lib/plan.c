@@ -585,6 +585,12 @@ set_times(const struct plan *plan, struct hop *hop, int n)
 static int
 settle(const struct plan *plan, struct hop *hop, int n)
 {
+	/* to a command on the hop before it would be an option */
+	if (*hop->hostname == '-') {
+		say("%s: HostName %s: cannot begin with '-'", hop->name,
+		    hop->hostname);
+		return -1;
+	}
 	set_times(plan, hop, n);
 	if (!typed(plan, hop, n, "Ciphers"))
 		cipher_order(hop);

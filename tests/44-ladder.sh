@@ -130,7 +130,7 @@ whole()
 
 # climb ARGUMENTS: tries a chain by -t and by -tt; leaves how it ended in
 # status, what was said in $T/err and $T/err2, and the rungs in $T/rungs and
-# $T/rungs2, if they make sense.  LEAST has options of ladder.py.
+# $T/rungs2, if they make sense.  LIMITS has options of ladder.py.
 climb()
 {
 	local start ms bad=0
@@ -139,13 +139,13 @@ climb()
 	start=$(now)
 	hop -t "$@" </dev/null >"$T/table" 2>"$T/err" || status=$?
 	ms=$(($(now) - start))
-	"$PYTHON" "$TESTS/ladder.py" ${LEAST:-} --most $ms table "$T/table" \
+	"$PYTHON" "$TESTS/ladder.py" ${LIMITS:-} --most $ms table "$T/table" \
 	    >"$T/rungs" 2>&1 || bad=1
 	start=$(now)
 	hop -tt "$@" </dev/null >"$T/json" 2>"$T/err2"
 	[ $? -eq "$status" ] || bad=1
 	ms=$(($(now) - start))
-	"$PYTHON" "$TESTS/ladder.py" ${LEAST:-} --most $ms json "$T/json" \
+	"$PYTHON" "$TESTS/ladder.py" ${LIMITS:-} --most $ms json "$T/json" \
 	    >"$T/rungs2" 2>&1 || bad=1
 	return $bad
 }
@@ -239,7 +239,7 @@ times()
 	conf "${lines[@]}"
 	whole target gw1 gw2 gw3 | sed "s/:${PORT[gw2]}\$/:${PORT[far]}/" \
 	    >"$T/want"
-	LEAST="--least 2.banner=60 --least 2.kex=120 --least 2.auth=240
+	LIMITS="--least 2.banner=60 --least 2.kex=120 --least 2.auth=240
 	    --least 2.forward=120 --least 3.kex=120" \
 	    ladder "a hop far away: its stages take their time" \
 	    -J gw1,gw2,gw3 127.0.0.1 "${PORT[target]}"
@@ -276,7 +276,7 @@ at_once()
 targets()
 {
 	SAYS="says nothing" whole silent gw1 >"$T/want"
-	LEAST="--least 0.banner=1000" ladder "a target that says nothing" \
+	LIMITS="--least 0.banner=1000" ladder "a target that says nothing" \
 	    -J gw1 127.0.0.1 "${PORT[silent]}"
 	SAYS="has closed" whole close gw1 >"$T/want"
 	ladder "a target that closes at once" -J gw1 127.0.0.1 "${PORT[close]}"
@@ -293,7 +293,7 @@ targets()
 	ladder "10,000 digits: the first ones" -J gw1 127.0.0.1 "${PORT[long]}"
 	says late 0.4 'late\n'
 	SAYS=late whole late gw1 >"$T/want"
-	LEAST="--least 0.banner=400" ladder "late, but within a second" \
+	LIMITS="--least 0.banner=400" ladder "late, but within a second" \
 	    -J gw1 127.0.0.1 "${PORT[late]}"
 	says later 20 'later\n'
 	SAYS="says nothing" whole later gw1 >"$T/want"
@@ -379,7 +379,8 @@ addresses()
 	    -J many -o HostKeyAlias="[127.0.0.1]:${PORT[gw1]}" \
 	    127.0.0.1 "${PORT[target]}"
 	full 127.0.0.2 "${PORT[gw1]}"
-	LEAST="--least 1.connect=450" \
+	LIMITS="--least 1.connect=240 --below 1.connect=$((1500 *
+	    TEST_TIME_FACTOR))" \
 	    named ladder "three addresses, one is silent, one refuses" \
 	    -J many -o HostKeyAlias="[127.0.0.1]:${PORT[gw1]}" \
 	    127.0.0.1 "${PORT[target]}"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """ladder.py: read what proxyhop -t has printed, and see that it makes sense.
 
-usage: ladder.py [--least HOP.STAGE=MS ...] [--most MS] table|json FILE
+usage: ladder.py [--least HOP.STAGE=MS ...] [--below HOP.STAGE=MS ...]
+		[--most MS] table|json FILE
 
 Prints a line for each rung, with tabs between: number of the hop (0: the
 target), its name, stage, note; a rung that failed has FAILED for a note.
@@ -15,6 +16,7 @@ Each line of json is an object.  The times must be those of one rung after the
 other.
 
 	--least		this rung took so long at least
+	--below		it took no longer
 	--most		all took no longer
 """
 
@@ -139,13 +141,22 @@ def check_json(rungs):
 	return at
 
 
+def took(rungs, limit):
+	"""The ms of a rung of that name, and what they are compared with."""
+	which, ms = limit.split("=")
+	return which, sum(rung.ms for rung in rungs
+	    if "%d.%s" % (rung.hop, rung.stage) == which), int(ms)
+
+
 def check_times(rungs, total, args):
-	for least in args.least:
-		which, ms = least.split("=")
-		took = sum(rung.ms for rung in rungs
-		    if "%d.%s" % (rung.hop, rung.stage) == which)
-		if took < int(ms) - CLOCK:
-			wrong("%s: only %d ms" % (which, took))
+	for limit in args.least:
+		which, ms, least = took(rungs, limit)
+		if ms < least - CLOCK:
+			wrong("%s: only %d ms" % (which, ms))
+	for limit in args.below:
+		which, ms, most = took(rungs, limit)
+		if ms > most:
+			wrong("%s: %d ms" % (which, ms))
 	if args.most is not None and total > args.most:
 		wrong("%d ms in all, but there were only %d" % (total,
 		    args.most))
@@ -154,6 +165,7 @@ def check_times(rungs, total, args):
 def main():
 	parser = argparse.ArgumentParser()
 	parser.add_argument("--least", action="append", default=[])
+	parser.add_argument("--below", action="append", default=[])
 	parser.add_argument("--most", type=int)
 	parser.add_argument("kind", choices=("table", "json"))
 	parser.add_argument("file")
