@@ -325,10 +325,11 @@ add_link(struct chain *c, const struct hop *hop)
 	struct link *l = link_new(c, hop);
 	int status;
 
-	if ((status = reach(c, l)) != OK ||
-	    (status = hostkey_check(c, l)) != OK)
-		return status;
-	return auth(c, l);
+	if ((status = reach(c, l)) == OK &&
+	    (status = hostkey_check(c, l)) == OK)
+		status = auth(c, l);
+	link_overhear(NULL);
+	return status;
 }
 
 /*

@@ -111,6 +111,7 @@ static const struct phrase {
 	const char	*inside, *meaning;
 	int		 finding;
 } phrases[] = {
+	{ "SSH_MSG_DISCONNECT: ", NULL, 1 },	/* its own words */
 	{ "no match for method", "no algorithm in common", 1 },
 	{ "No version of SSH protocol", "it speaks no SSH 2", 1 },
 	{ "too large banner", "it sends what is no SSH banner", 1 },

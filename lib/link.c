@@ -148,7 +148,10 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	char *seen;
 
 	(void)priority;
-	(void)function;
+	/* it begins with the function's name */
+	if (strncmp(text, function, strlen(function)) == 0 &&
+	    (p = strstr(text, ": ")) != NULL)
+		text = p + 2;
 	if (l != NULL && (p = strstr(text, "maxpacket : ")) != NULL)
 		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
 	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
@@ -162,9 +165,12 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	free(seen);
 }
 
-/* Has libssh tell what it does for l, or with NULL for nobody. */
-static void
-overhear(struct link *l)
+/*
+ * Has libssh tell what it does for l, or with NULL for nobody.  From
+ * link_connect() on it does so until told otherwise.
+ */
+void
+link_overhear(struct link *l)
 {
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
@@ -268,7 +274,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 		return fail(c, l, GIVEUP, "of one kind of algorithms "
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
-	overhear(l);
+	link_overhear(l);
 	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL && ((l->event = ssh_event_new()) == NULL ||
@@ -276,7 +282,6 @@ link_connect(struct chain *c, struct link *l, int fd)
 			errx(RETRY, "out of memory");
 		status = chain_turn(c);
 	}
-	overhear(NULL);
 	if (status != OK)
 		return status;
 	if (rc != SSH_OK)
@@ -385,9 +390,9 @@ open_channel(struct chain *c, struct link *l, int *rc)
 	int status;
 
 	l->maxpacket = 0;
-	overhear(l);
+	link_overhear(l);
 	status = await_channel(c, l, rc);
-	overhear(NULL);
+	link_overhear(NULL);
 	return status;
 }
 

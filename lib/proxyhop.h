@@ -398,6 +398,7 @@ void	 link_unforward(struct link *);
 const char *link_complaint(struct link *);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
+void	 link_overhear(struct link *);
 void	 link_drop(struct link *);
 void	 link_close(struct link *);
 

@@ -44,7 +44,8 @@ aes128-gcm@openssh.com, as it leaves their lengths in clear:
 	forward	the third: its channel
 	next	a kilobyte is through the channel: the next one's banner
 	carry	BYTES, or else 300,000 bytes, have come from the server
-	asked	the file NAME.go, beside TABLE, is there
+	asked	the file NAME.go, beside TABLE, is there: a person is asked
+	meanwhile  the same, but about the next hop
 	N	N milliseconds have passed
 
 Also prints "NAME accepted" and, when the client has gone, "NAME closed"; for
@@ -295,7 +296,7 @@ class Middle:
 	def timed(self):
 		"""Has a moment come that no packet tells?"""
 		stage = self.port.stage
-		if stage == "asked":
+		if stage in ("asked", "meanwhile"):
 			return os.path.exists(self.port.go)
 		return (stage.isdigit() and
 		    time.monotonic() - self.start >= int(stage) / 1000)

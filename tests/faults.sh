@@ -135,6 +135,11 @@ aim()
 	too-many)	lines+=("IdentityFile $T/wrong1" "IdentityFile $T/wrong2") ;;
 	*@asked)	lines+=("UserKnownHostsFile /dev/null" "BatchMode no"
 			    "StrictHostKeyChecking ask") ;;
+	*@meanwhile)	lines+=("Host gw$((${hop#gw} + 1))"
+			    "UserKnownHostsFile /dev/null" "BatchMode no"
+			    "StrictHostKeyChecking ask" "Host *"
+			    "ServerAliveInterval $ALIVE"
+			    "ServerAliveCountMax $COUNT_MAX") ;;
 	stop@next|freeze@next|stop@carry|freeze@carry)
 			lines+=("Host *" "ServerAliveInterval $ALIVE"
 			    "ServerAliveCountMax $COUNT_MAX") ;;
