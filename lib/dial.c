@@ -171,6 +171,7 @@ race(struct chain *c, const struct hop *hop, const struct addresses *a,
 {
 	uint64_t next = 0;
 	size_t i = 0;
+	nfds_t tried;
 	int status = OK;
 
 	*fd = -1;
@@ -178,8 +179,11 @@ race(struct chain *c, const struct hop *hop, const struct addresses *a,
 		i = due(t, hop, a, i, &next);
 		if (t->n == 0)
 			break;
+		tried = t->n;
 		status = chain_wait(c, t->pfd, t->n, i < a->n ? next : 0);
 		*fd = harvest(t);
+		if (t->n < tried)
+			next = 0;	/* one has failed: no need to wait */
 	}
 	while (t->n > 0)
 		close(t->pfd[--t->n].fd);

@@ -36,8 +36,8 @@ draw()
 		pick "${table[@]}"
 		job="$id ${picked#* }"
 		read -r _ _ fault hop _ <<<"$job"
-		# from the first packets on to some megabytes
-		more=after=$((20000 + (RANDOM * 32768 + RANDOM) % 3000000))
+		# of what the transfer has carried by then
+		more=after=$((300000 + (RANDOM * 32768 + RANDOM) % 3000000))
 	fi
 	middle="$id $fault ${PORT[$hop]} ${PID[$hop]} $more"
 }

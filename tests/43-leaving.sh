@@ -40,14 +40,21 @@ held()
 	esac
 }
 
-# ended ID TEXT STATUS LIMIT: the job's proxyhop, pid, was to end at start.
-ended()
+# ends ID TEXT STATUS LIMIT COMMAND: the command makes the job's proxyhop, pid,
+# end.  Nothing is forked while the time runs.
+ends()
 {
-	local dir=$T/cells/$1 status=0 ms why=
+	local dir=$T/cells/$1 status=0 start ms dog why=
 
-	wait_gone "$pid" 5 || kill -KILL "$pid"
-	ms=$(($(now) - start))
-	wait "$pid" 2>/dev/null || status=$?
+	mkfifo "$dir/dog"
+	{ read -rt $((5 * TEST_TIME_FACTOR)) <>"$dir/dog"; kill -KILL "$pid"; } \
+	    7>&- 8<&- &
+	dog=$!
+	start=${EPOCHREALTIME/./}
+	eval "$5"
+	wait "$pid" || status=$?
+	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+	kill "$dog"
 	[[ $status =~ ^($3)$ ]] || why="status $status, not $3; "
 	[ "$ms" -le "$4" ] || why="$why too late; "
 	[ ! -s "$dir/err" ] || why="$why not silent; "
@@ -71,7 +78,7 @@ chain()
 # stopped ID SIGNAL FAULT HOP: a signal while the chain is at that point.
 stopped()
 {
-	local id=$1 fault=$3 hop=$4 lines to CONF pid start reader=
+	local id=$1 fault=$3 hop=$4 lines to CONF pid reader=
 
 	hold "$id" "$fault" "$hop"
 	[ "$fault" != plan ] ||
@@ -81,10 +88,8 @@ stopped()
 	cat <&8 >/dev/null 7>&- & reader=$!
 	cat "$T/stream" >&7 2>/dev/null 8<&- & reader="$reader $!"
 	if held "$id" "$fault"; then
-		start=$(now)
-		kill -"$2" "$pid"
-		ended "$id" "SIG$2, $hop $(in_words "$fault")" \
-		    $((128 + $(kill -l "$2"))) "$AT_ONCE"
+		ends "$id" "SIG$2, $hop $(in_words "$fault")" \
+		    $((128 + $(kill -l "$2"))) "$AT_ONCE" "kill -$2 $pid"
 	else
 		judged "$id" "SIG$2, $hop $(in_words "$fault")" \
 		    "never came there; "
@@ -110,7 +115,7 @@ unresolved()
 # unread ID FAULT HOP: nobody reads its output any more.
 unread()
 {
-	local id=$1 lines to CONF pid start
+	local id=$1 lines to CONF pid
 
 	hold "$id" "$2" "$3"
 	chain "$id"
@@ -118,9 +123,8 @@ unread()
 	# so much must have come
 	[[ $2 != *@carry ]] || head -c 100000 <&8 >/dev/null
 	held "$id" "$2"
-	start=$(now)
-	exec 8<&-
-	ended "$id" "nobody reads, $3 $(in_words "$2")" '[02]' "$AT_ONCE"
+	ends "$id" "nobody reads, $3 $(in_words "$2")" '[02]' "$AT_ONCE" \
+	    "exec 8<&-"
 	kill %% 2>/dev/null
 	exec 7>&-
 	wait
@@ -210,17 +214,16 @@ target()
 # patient ID: a target that says nothing is waited for, until a signal comes.
 patient()
 {
-	local id=$1 lines to CONF pid start
+	local id=$1 lines to CONF pid
 
 	hold "$id" freeze@carry target
 	chain "$id"
 	cat <&8 >/dev/null 7>&- &
 	held "$id" freeze@carry
 	sleep $((ALIVE * (COUNT_MAX + 2)))
-	start=$(now)
-	if kill -TERM "$pid"; then
-		ended "$id" "a silent target is waited for; then SIGTERM" 143 \
-		    "$AT_ONCE"
+	if kill -0 "$pid"; then
+		ends "$id" "a silent target is waited for; then SIGTERM" 143 \
+		    "$AT_ONCE" "kill -TERM $pid"
 	else
 		judged "$id" "a silent target is waited for" "it was not; "
 	fi

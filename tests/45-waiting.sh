@@ -78,7 +78,8 @@ comes_and_goes()
 {
 	hold
 	words -J gw1,gw2
-	shows "a hop that takes its time" 0 "" --wait "$SECOND" \
+	shows "a hop that takes its time" 0 "" --never ', 0 s' \
+	    --wait "$SECOND" \
 	    --wait '\r\x1b\[Kgw2 \(hop 2 of 2\): banner, 2 s' --run "$go" \
 	    -- "${run[@]}"
 	at_least "it is told after a second: ms" \
@@ -270,6 +271,7 @@ over()
 {
 	local status=0
 
+	wait_gone "$pid" 5 || kill -KILL "$pid"
 	wait "$pid" 2>/dev/null || status=$?
 	in_between "$1" $start 0 $AT_ONCE
 	equal "$1: status, and no word" "$status $(cat "$T/err")" "$2 "
@@ -398,7 +400,8 @@ keepalives()
 	session=$(tree "${PID[gw2]}" | sed 1d)
 	start=$(now)
 	kill -STOP $session
-	wait "$pid" || status=$?
+	wait_gone "$pid" 15 || kill -KILL "$pid"
+	wait "$pid" 2>/dev/null || status=$?
 	in_between "gw2 is frozen: it is noticed" $start \
 	    $((interval * count * 1000 - 50)) \
 	    $((interval * (count + 1) * 1000 + SLACK))

@@ -148,14 +148,17 @@ def serving(sock, listener):
 
 
 def stop(sock, listener):
-	"""Stop them, those that they fork meanwhile, too; returns them all."""
+	"""Stop them, those that they fork meanwhile, too; returns them all.  While
+	others end /proc may leave some out, so it is asked again."""
 	stopped = set()
-	while True:
+	again = 20
+	while again > 0:
 		pids = set(serving(sock, listener)) - stopped
-		if not pids:
-			return stopped
 		strike(pids, signal.SIGSTOP)
 		stopped |= pids
+		again = 2 if pids else again - 1
+		time.sleep(0.002)
+	return stopped
 
 
 def strike(pids, number):

@@ -9,7 +9,7 @@
 CT=$((TEST_TIME_FACTOR > 1 ? 6 : 2))	# ConnectTimeout of the hop that fails
 ALIVE=$((TEST_TIME_FACTOR > 1 ? 2 : 1))	# ServerAliveInterval, if it counts
 COUNT_MAX=2				# ServerAliveCountMax
-SLACK=$((1500 * TEST_TIME_FACTOR))	# ms a cell may take for all the rest
+SLACK=$((3000 * TEST_TIME_FACTOR))	# ms a cell may take for all the rest
 JOBS=${JOBS:-6}
 GCM=aes128-gcm@openssh.com		# fault.py can read its lengths
 

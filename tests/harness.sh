@@ -396,7 +396,9 @@ start_agent()
 	ssh-agent -D -a "$T/$1" </dev/null >"$T/$1.log" 2>&1 &
 	PID[$1]=$!
 	SERVERS+=("${PID[$1]}")
-	wait_until "[ -S '$T/$1' ]" || die "ssh-agent starts" "$T/$1.log"
+	# it answers, with keys or without: the socket alone may be too early
+	wait_until "SSH_AUTH_SOCK='$T/$1' ssh-add -l; [ \$? -ne 2 ]" \
+	    >/dev/null 2>&1 || die "ssh-agent starts" "$T/$1.log"
 }
 
 # host_block NAME: how ssh reaches a server.  IDENTITY[NAME] may name a key;
@@ -479,7 +481,7 @@ forget()
 # (The shell starts such a command with SIGINT ignored.)
 hop_exec()
 {
-	exec env --default-signal=INT,QUIT \
+	exec env --default-signal=HUP,INT,QUIT,TERM \
 	    setsid $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" "$@"
 }
 
