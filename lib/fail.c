@@ -84,6 +84,10 @@ fail_timeout(struct chain *c, struct link *l)
 		    "%d seconds; check that it is up and can be reached from "
 		    "%s", l->hop->name, l->to_host, l->to_port,
 		    l->hop->connecttimeout, l->hop->name);
+	if (l->stage == STAGE_RESOLVE)
+		return fail(c, l, RETRY, "no answer within %d seconds; check "
+		    "the name server, or write the address of %s as its "
+		    "HostName", l->hop->connecttimeout, l->hop->name);
 	return fail(c, l, RETRY, "no answer within %d seconds; check "
 	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
 	    l->hop->hostname);
@@ -273,7 +277,7 @@ is_busy(const struct link *l)
 static int
 fail_greeting(struct chain *c, struct link *l)
 {
-	static const char cause[] = "connection closed before its banner";
+	const char *cause = "connection closed before its banner";
 	const char *proxy = l->hop->proxycommand;
 	int status;
 
@@ -285,6 +289,8 @@ fail_greeting(struct chain *c, struct link *l)
 		if (l[-1].relay.exit != 0)
 			return command_forward_fail(c, l - 1, l->greeting);
 	}
+	if (strstr(found(l), "Connection reset") != NULL)
+		cause = "connection reset before its banner";
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting, l->hop->port);

@@ -531,6 +531,25 @@ mode_is(const struct hop *hop, const char *mode)
 	    strcmp(hop->stricthostkeychecking, mode) == 0;
 }
 
+/* Nobody has accepted the key; ssh, going the same way, can ask. */
+static int
+refuse(struct chain *c, struct link *l, const char *question)
+{
+	const struct hop *hop;
+	char *way = NULL;
+
+	TAILQ_FOREACH(hop, &c->plan->hops, entry) {
+		if (hop == l->hop)
+			break;
+		words_join(&way, ",", hop->spec);
+	}
+	(void)fail(c, l, GIVEUP, "%s; compare it, and accept it with: ssh "
+	    "%s%s%s%s", question, way == NULL ? "" : "-J ",
+	    way == NULL ? "" : way, way == NULL ? "" : " ", l->hop->name);
+	free(way);
+	return GIVEUP;
+}
+
 /* No line has this key: the mode decides, or the person. */
 static int
 unknown(struct chain *c, struct link *l, const struct verdict *v)
@@ -555,8 +574,7 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 		    "key was in question; answer it before its "
 		    "LoginGraceTime is over");
 	else if (status == OK)
-		status = fail(c, l, GIVEUP, "%s; compare it, and accept "
-		    "it with: ssh %s", question, hop->name);
+		status = refuse(c, l, question);
 	free(question);
 	free(known);
 	free(name);

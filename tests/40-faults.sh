@@ -60,8 +60,10 @@ quiet()
 # unresolved ID: the name server gives no answer.
 unresolved()
 {
-	no_dns "$1" $((CT * 1000 - 50)) $((CT * 1000 + SLACK)) 2 \
-	    "proxyhop: gw1 \(hop 1 of 3, .*\): resolve: no answer within $CT seconds; check .+" \
+	local line="proxyhop: gw1 \(hop 1 of 3, .*\): resolve: "
+
+	line+="no answer within $CT seconds; check .+"
+	no_dns "$1" $((CT * 1000 - 50)) $((CT * 1000 + SLACK)) 2 "$line" \
 	    "gw1 no answer about its name: gw1 (hop 1 of 3): resolve, status 2"
 }
 

@@ -13,7 +13,7 @@ COUNT=${COUNT:-25}
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 KINDS=(kill stop freeze close reset garbage mangle)
 
-# pick WORDS...: one of them, in picked.  (In a subshell the draw would be lost.)
+# pick WORDS...: one of them, in picked: in a subshell the draw would be lost.
 pick()
 {
 	shift $((RANDOM % $#))

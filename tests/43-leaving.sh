@@ -47,8 +47,10 @@ ends()
 	local dir=$T/cells/$1 status=0 start ms dog why=
 
 	mkfifo "$dir/dog"
-	{ read -rt $((5 * TEST_TIME_FACTOR)) <>"$dir/dog"; kill -KILL "$pid"; } \
-	    7>&- 8<&- &
+	{
+		read -rt $((5 * TEST_TIME_FACTOR)) <>"$dir/dog"
+		kill -KILL "$pid"
+	} 7>&- 8<&- &
 	dog=$!
 	start=${EPOCHREALTIME/./}
 	eval "$5"
@@ -146,7 +148,7 @@ proxy()
 # killed ID FAULT HOP: the client is killed by SIGKILL.
 killed()
 {
-	local id=$1 dir=$T/cells/$1 CONF lines to client start ms
+	local id=$1 dir=$T/cells/$1 CONF lines to client start ms= why
 
 	hold "$id" "$2" "$3"
 	ssh -F "$CONF" -o ProxyCommand="$(proxy "$id")" target \
@@ -157,13 +159,12 @@ killed()
 	kill -KILL "$client"
 	if wait_until "[ -s '$dir/status' ]"; then
 		ms=$(($(now) - start))
-		judged "$id" "client killed, $3 $(in_words "$2"): gone, $ms ms" "$(
-		    [ "$ms" -le "$NEXT" ] || echo "too late; "
-		    [ ! -s "$dir/err" ] || echo "not silent; ")"
+		why=$([ "$ms" -le "$NEXT" ] || echo "too late; "
+		    [ ! -s "$dir/err" ] || echo "not silent; ")
 	else
-		judged "$id" "client killed, $3 $(in_words "$2")" \
-		    "still there; "
+		why="still there; "
 	fi
+	judged "$id" "client killed, $3 $(in_words "$2"): gone, $ms ms" "$why"
 	wait "$client" 2>/dev/null
 }
 

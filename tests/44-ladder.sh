@@ -172,10 +172,11 @@ ladder()
 	fi
 }
 
-# once FILE: without how often it was tried, which is up to chance.
+# once FILE: without what is up to chance: how often it was tried, and how it was
+# closed.
 once()
 {
-	sed 's/, [0-9]* times;/;/' "$1"
+	sed 's/, [0-9]* times;/;/; s/connection reset/connection closed/' "$1"
 }
 
 # breaks SENTENCE HOP STAGE STATUS ARGUMENTS: the chain fails there: the last
@@ -421,7 +422,7 @@ commands()
 
 # ---- ways that are not -------------------------------------------------------
 
-# until STAGE N: $T/want has the rungs of gw1, gw2, gw3 before that one.
+# before STAGE N: $T/want has the rungs of gw1, gw2, gw3 before that one.
 before()
 {
 	whole target gw1 gw2 gw3 | sed "/^$2$TAB[^$TAB]*$TAB$1$TAB/,\$d" \

@@ -271,7 +271,7 @@ over()
 {
 	local status=0
 
-	wait_gone "$pid" 5 || kill -KILL "$pid"
+	wait_gone "$pid" 5 2>/dev/null || kill -KILL "$pid"
 	wait "$pid" 2>/dev/null || status=$?
 	in_between "$1" $start 0 $AT_ONCE
 	equal "$1: status, and no word" "$status $(cat "$T/err")" "$2 "
@@ -359,7 +359,7 @@ alive()
 # sound SENTENCE: a line goes there and back, and nothing was said.
 sound()
 {
-	echo "$1" >&7
+	(echo "$1" >&7) 2>/dev/null		# it may have gone
 	if wait_until "grep -qxF '$1' '$T/out'" 5 && [ ! -s "$T/err" ]; then
 		ok "$1"
 	else
@@ -400,7 +400,7 @@ keepalives()
 	session=$(tree "${PID[gw2]}" | sed 1d)
 	start=$(now)
 	kill -STOP $session
-	wait_gone "$pid" 15 || kill -KILL "$pid"
+	wait_gone "$pid" 15 2>/dev/null || kill -KILL "$pid"
 	wait "$pid" 2>/dev/null || status=$?
 	in_between "gw2 is frozen: it is noticed" $start \
 	    $((interval * count * 1000 - 50)) \

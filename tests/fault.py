@@ -148,8 +148,10 @@ def serving(sock, listener):
 
 
 def stop(sock, listener):
-	"""Stop them, those that they fork meanwhile, too; returns them all.  While
-	others end /proc may leave some out, so it is asked again."""
+	"""Stop them, those that they fork meanwhile, too; returns them all.
+
+	While others end /proc may leave some out, so it is asked again.
+	"""
 	stopped = set()
 	again = 20
 	while again > 0:
@@ -227,6 +229,7 @@ class Middle:
 		    ("127.0.0.1", port.backend)))
 		self.done = False	# the fault
 		self.mute = None	# the side that is not passed on
+		self.pids = ()		# killed, or stopped
 		self.start = time.monotonic()
 
 	def stages(self, side, what):

@@ -101,9 +101,10 @@ cell_config()
 	} >"$file"
 }
 
-# aim FAULT HOP NAMED: for the cell id; leaves in lines what ssh_config says of such a hop, and in
-# to the target, which may be the one that fails.  The hop that will be named
-# has the short time-out, unless the fault is for the keepalives to find.
+# aim FAULT HOP NAMED: for the cell id; leaves in lines what ssh_config says of
+# such a hop, and in to the target, which may be the one that fails.  The hop
+# that will be named has the short time-out, unless the fault is for the
+# keepalives to find.
 aim()
 {
 	local fault=$1 hop=$2 named=$3 port host=127.0.0.1
@@ -132,7 +133,8 @@ aim()
 	revoked)	lines+=("UserKnownHostsFile $T/revoked $T/known") ;;
 	no-login)	lines+=("User nobody-at-all") ;;
 	no-algorithm)	lines+=("KexAlgorithms curve25519-sha256") ;;
-	too-many)	lines+=("IdentityFile $T/wrong1" "IdentityFile $T/wrong2") ;;
+	too-many)	lines+=("IdentityFile $T/wrong1"
+			    "IdentityFile $T/wrong2") ;;
 	*@asked)	lines+=("UserKnownHostsFile /dev/null" "BatchMode no"
 			    "StrictHostKeyChecking ask") ;;
 	*@meanwhile)	lines+=("Host gw$((${hop#gw} + 1))"
@@ -304,11 +306,12 @@ each()
 		[ "$hop" != gwt ] || hop=target
 		for kind in $(tr , ' ' <<<"${1%@*}"); do
 			if [ "${1#*@}" = "$1" ]; then
-				echo "$hop.$kind cell $kind $hop $named $4 $5 $6 $7"
+				echo "$hop.$kind cell $kind $hop $named ${*:4}"
 				continue
 			fi
 			for at in $(tr , ' ' <<<"${1#*@}"); do
-				echo "$hop.$kind@$at cell $kind@$at $hop $named $4 $5 $6 $7"
+				echo "$hop.$kind@$at cell $kind@$at $hop" \
+				    "$named ${*:4}"
 			done
 		done
 	done
@@ -365,7 +368,8 @@ run_jobs()
 }
 
 # no_dns ID LEAST MOST STATUS PATTERN TEXT OPTIONS...: the first hop's name is
-# asked for, and there is no answer; options are those of nodns.py.  Times in ms.
+# asked for, and there is no answer; options are those of nodns.py.  Times are
+# in ms.
 no_dns()
 {
 	local id=$1 dir=$T/cells/$1 ms why

@@ -16,6 +16,7 @@ import sys
 import termios
 import time
 
+sys.dont_write_bytecode = True		# leaves nothing beside terminal.py
 from terminal import Terminal, arguments
 
 ERASE = "\x1b[K"

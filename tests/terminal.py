@@ -90,8 +90,9 @@ class Terminal:
 		def own_terminal():
 			os.setsid()
 			fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
-			signal.signal(signal.SIGINT, signal.SIG_DFL)
-			signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+			for number in (signal.SIGHUP, signal.SIGINT,
+			    signal.SIGQUIT, signal.SIGTERM):
+				signal.signal(number, signal.SIG_DFL)
 
 		err = (self.slave if options["--stderr-tty"]
 		    else open(self.prefix + ".err", "wb"))
