@@ -297,9 +297,14 @@ fail_greeting(struct chain *c, struct link *l)
 	/* a command may do more than we know each time it is run */
 	if (chain_again(c, proxy != NULL ? REFUSALS : 0, cause))
 		return AGAIN;
+	if (proxy != NULL) {
+		l->stage = STAGE_CONNECT;
+		return fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
+		    "status 0 before %s answered%s; try that command by hand",
+		    proxy, l->hop->name, chain_tries(c, 1));
+	}
 	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
-	    "MaxStartups?%s%s", cause, chain_tries(c, 1), proxy == NULL ? "" :
-	    " Is its ProxyCommand right: ", proxy == NULL ? "" : proxy);
+	    "MaxStartups?", cause, chain_tries(c, 1));
 }
 
 /*

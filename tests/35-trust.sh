@@ -203,11 +203,12 @@ ssh-ed25519-cert-v01@openssh.com,ssh-ed25519"
 # The modes: unknown, changed, another type.
 modes()
 {
-	local mode
+	local mode way=
 
+	[ "$n" -eq 1 ] || way='-J gw1 '
 	for mode in yes ask; do
 		: >"$T/kh"
-		stops "unknown, $mode" "is not known for .* ssh gw$n$" \
+		stops "unknown, $mode" "is not known for .* ssh ${way}gw$n$" \
 		    "StrictHostKeyChecking $mode"
 		equal "gw$n: unknown, $mode: nothing was added" \
 		    "$(cat "$T/kh")" ""
