@@ -32,8 +32,7 @@ complain(const char *place, const char *fmt, ...)
 	char *text, *seen;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		errx(RETRY, "out of memory");
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	seen = words_visible(text);
 	if (place == command_line)

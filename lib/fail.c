@@ -3,7 +3,6 @@
  * do.
  */
 
-#include <err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +59,7 @@ fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
 	char *text;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		errx(RETRY, "out of memory");
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	ladder_fail(c->ladder, l, text);
 	if (!is_quiet(l->hop))

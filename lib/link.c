@@ -68,8 +68,7 @@ link_note(struct link *l, const char *fmt, ...)
 	char *text;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		errx(RETRY, "out of memory");
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	free(l->note);
 	l->note = words_visible(text);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <poll.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -275,6 +276,8 @@ struct addresses {
 };
 
 /* words.c: lists of strings, and words that are fit to be shown */
+char	*xvasprintf(const char *, va_list)
+	    __attribute__((format(printf, 1, 0)));
 char	*xasprintf(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	*xcalloc(size_t, size_t);
 char	*xstrdup(const char *);

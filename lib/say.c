@@ -163,8 +163,7 @@ say_status(const char *fmt, ...)
 	    terminal_taken())
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		err(RETRY, "out of memory");
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	fit(text);
 	if (!shown)
@@ -190,8 +189,7 @@ say_line(const char *fmt, va_list ap)
 
 	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
 		return;
-	if (vasprintf(&text, fmt, ap) == -1)
-		return;
+	text = xvasprintf(fmt, ap);
 	line = xasprintf("%sproxyhop: %s\n", erasable() ? ERASE : "", text);
 	shown = 0;
 	if ((len = strlen(line)) > PIPE_BUF) {

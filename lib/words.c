@@ -13,6 +13,17 @@
 
 #include "proxyhop.h"
 
+/* As vasprintf(3), but returns the string, which the caller frees. */
+char *
+xvasprintf(const char *fmt, va_list ap)
+{
+	char *s;
+
+	if (vasprintf(&s, fmt, ap) == -1)
+		errx(RETRY, "out of memory");
+	return s;
+}
+
 /* As asprintf(3), but returns the string, which the caller frees. */
 char *
 xasprintf(const char *fmt, ...)
@@ -21,8 +32,7 @@ xasprintf(const char *fmt, ...)
 	char *s;
 
 	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) == -1)
-		errx(RETRY, "out of memory");
+	s = xvasprintf(fmt, ap);
 	va_end(ap);
 	return s;
 }
