@@ -234,8 +234,7 @@ ask_finish(struct ask *ask, int quiet)
 	int status = -1;
 
 	if (ask->pid != -1)
-		while (waitpid(ask->pid, &status, 0) == -1 && errno == EINTR)
-			;
+		status = child_wait(ask->pid);
 	answer = slurp(ask->out);
 	complaint = slurp(ask->err);
 	words = one_line(complaint);

@@ -4,13 +4,11 @@
  * runs to reach what comes next, where it forbids direct-tcpip.
  */
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <ctype.h>
 #include <err.h>
-#include <errno.h>
 #include <paths.h>
 #include <signal.h>
 #include <stdio.h>
@@ -152,15 +150,11 @@ command_check(const struct hop *hop)
 
 /* In the child: as ssh runs it. */
 static void __attribute__((noreturn))
-run(const char *command, int fd, pid_t parent)
+run(const char *command, int fd)
 {
 	const char *shell = getenv("SHELL");
 	char *text = xasprintf("exec %s", command);
 
-	/* whoever ends us ends it, too */
-	(void)prctl(PR_SET_PDEATHSIG, SIGHUP);
-	if (getppid() != parent)
-		_exit(1);
 	(void)dup2(fd, STDIN_FILENO);
 	(void)dup2(fd, STDOUT_FILENO);
 	signal(SIGPIPE, SIG_DFL);
@@ -180,16 +174,15 @@ void
 command_start(struct link *l, int *fd)
 {
 	char *command = proxy_command(l->hop);
-	pid_t parent = getpid();
 	int theirs;
 
 	link_stage(l, STAGE_CONNECT);
 	joint_open(fd, &theirs);
 	joint_block(theirs);
-	if ((l->pid = fork()) == -1)
+	if ((l->pid = child_fork(SIGHUP)) == -1)
 		err(RETRY, "cannot run a ProxyCommand");
 	if (l->pid == 0)
-		run(command, theirs, parent);
+		run(command, theirs);
 	close(theirs);
 	link_note(l, "ProxyCommand %s", command);
 	free(command);
@@ -222,8 +215,7 @@ command_end(struct link *l)
 	(void)kill(l->pid, SIGHUP);
 	if (!ended(l->pid, GRACE, &status)) {
 		(void)kill(l->pid, SIGKILL);
-		while (waitpid(l->pid, &status, 0) == -1 && errno == EINTR)
-			;
+		status = child_wait(l->pid);
 	}
 	l->pid = 0;
 	return status;

@@ -87,9 +87,7 @@ wait_for(pid_t pid, int ready)
 
 	if (read(ready, &byte, 1) == 1)
 		return OK;
-	while (waitpid(pid, &status, 0) == -1)
-		if (errno != EINTR)
-			return RETRY;
+	status = child_wait(pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : RETRY;
 }
 
@@ -112,20 +110,12 @@ straight_over(struct chain *c, const struct plan *plan)
 int
 fdpass(struct chain *c, const struct plan *plan)
 {
-	pid_t parent = getpid(), pid;
-	int pair[2];
+	pid_t pid;
+	int ready;
 
 	if (plan->nhops == 0)
 		return straight_over(c, plan);
-	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+	if ((pid = child_pipe(SIGTERM, &ready)) == -1)
 		err(RETRY, "cannot go into the background");
-	if (pid != 0) {
-		close(pair[1]);
-		return wait_for(pid, pair[0]);
-	}
-	close(pair[0]);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(RETRY);
-	return serve(c, plan, pair[1]);
+	return pid == 0 ? serve(c, plan, ready) : wait_for(pid, ready);
 }

@@ -4,11 +4,7 @@
  * its answer is there; our own stdin and stdout are the tunnel.
  */
 
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
 #include <readpassphrase.h>
@@ -104,27 +100,22 @@ ask_program(const char *text, int echo, int to)
 static pid_t
 start(enum asker asker, const char *text, int echo, int *from)
 {
-	pid_t parent = getpid(), pid;
-	int pair[2], null;
+	int end, null;
+	pid_t pid;
 
-	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+	if ((pid = child_pipe(SIGTERM, &end)) == -1)
 		err(RETRY, "cannot ask");
 	if (pid != 0) {
-		close(pair[1]);
-		*from = pair[0];
+		*from = end;
 		return pid;
 	}
-	/* whoever ends us ends the question, too */
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
 	if ((null = open(_PATH_DEVNULL, O_RDWR)) != -1) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
 	}
 	if (asker == TERMINAL)
-		ask_terminal(text, echo, pair[1]);
-	ask_program(text, echo, pair[1]);
+		ask_terminal(text, echo, end);
+	ask_program(text, echo, end);
 }
 
 /*
@@ -163,14 +154,10 @@ read_answer(struct chain *c, struct link *l, int fd, char *answer,
 static int
 finish(pid_t pid, int fd, int got)
 {
-	int status = -1;
-
 	close(fd);
 	if (!got)
 		(void)kill(pid, SIGTERM);
-	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-		;
-	return got && status == 0;
+	return child_wait(pid) == 0 && got;
 }
 
 /* Is there a person to ask, and may he be? */

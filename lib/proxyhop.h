@@ -304,6 +304,11 @@ void	 say_status(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_erase(void);
 uint64_t now(void);
 
+/* child.c: children that do the waiting */
+pid_t	 child_fork(int);
+pid_t	 child_pipe(int, int *);
+int	 child_wait(pid_t);
+
 /* conf.c: the command line and the own file */
 int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);

@@ -3,13 +3,9 @@
  * a child asks, and the chain waits for it no longer than for anything else.
  */
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,21 +51,17 @@ static pid_t
 start(const struct hop *hop, int *from)
 {
 	struct addresses a;
-	pid_t parent = getpid(), pid;
-	int pair[2];
+	pid_t pid;
+	int end;
 
-	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+	if ((pid = child_pipe(SIGKILL, &end)) == -1)
 		err(RETRY, "cannot look up %s", hop->hostname);
 	if (pid != 0) {
-		close(pair[1]);
-		*from = pair[0];
+		*from = end;
 		return pid;
 	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
 	look_up(hop, 0, &a);
-	_exit(write(pair[1], &a, sizeof(a)) == sizeof(a) ? 0 : 1);
+	_exit(write(end, &a, sizeof(a)) == sizeof(a) ? 0 : 1);
 }
 
 /*
@@ -94,7 +86,6 @@ resolve(struct chain *c, struct link *l, struct addresses *a)
 		a->error = EAI_FAIL;
 	close(pfd.fd);
 	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-		;
+	(void)child_wait(pid);
 	return status;
 }
