@@ -493,6 +493,17 @@ static struct ssh_channel_callbacks_struct given_up = {
 	.channel_data_function = on_late_data
 };
 
+/* Frees what was for l's channel; that itself is its session's. */
+static void
+free_forward(struct link *l)
+{
+	relay_free(&l->relay);
+	free(l->command);
+	free(l->complaint);
+	if (l->joint != -1)
+		close(l->joint);
+}
+
 /*
  * Takes back l's channel, whether it was opened or not, so that another one
  * can be asked for.
@@ -500,8 +511,6 @@ static struct ssh_channel_callbacks_struct given_up = {
 void
 link_unforward(struct link *l)
 {
-	l->up = 0;
-	l->since = 0;
 	/* libssh keeps it until the server has closed it, too */
 	if (l->relay.channel != NULL) {
 		ssh_remove_channel_callbacks(l->relay.channel,
@@ -509,16 +518,14 @@ link_unforward(struct link *l)
 		ssh_add_channel_callbacks(l->relay.channel, &given_up);
 		ssh_channel_free(l->relay.channel);
 	}
-	relay_free(&l->relay);
+	free_forward(l);
 	memset(&l->relay, 0, sizeof(l->relay));
-	free(l->command);
-	free(l->complaint);
 	l->command = l->complaint = NULL;
 	l->errlen = 0;
 	l->session_open = 0;
-	if (l->joint != -1)
-		close(l->joint);
 	l->joint = -1;
+	l->up = 0;
+	l->since = 0;
 }
 
 /* Ends the session, so that another one can begin in its place. */
@@ -546,10 +553,6 @@ link_close(struct link *l)
 		    "end", l->hop->name, l->number, l->relay.window);
 	link_drop(l);
 	ssh_key_free(l->hostkey);
-	relay_free(&l->relay);
-	free(l->command);
-	free(l->complaint);
+	free_forward(l);
 	free(l->note);
-	if (l->joint != -1)
-		close(l->joint);
 }
