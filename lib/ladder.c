@@ -23,7 +23,8 @@ struct rung {
 	char		*name;
 	enum stage	 stage;
 	uint64_t	 from, to;	/* ms since the beginning */
-	char		*note;
+	char		*note;		/* what it has shown, or NULL */
+	char		*failed;	/* why, or NULL */
 };
 
 struct ladder {
@@ -73,66 +74,61 @@ json_rung(const struct rung *r)
 		putchar(',');
 		json_string("note", r->note);
 	}
+	if (r->failed != NULL) {
+		putchar(',');
+		json_string("failed", r->failed);
+	}
 	puts("}");
 	(void)fflush(stdout);
 }
 
-static void
-add(struct ladder *ladder, int number, const char *name, enum stage stage,
-    uint64_t from, uint64_t to, const char *note)
+static char *
+visible(const char *s)
 {
-	struct rung *r;
+	return s == NULL ? NULL : words_visible(s);
+}
+
+/* Adds a copy of r, with times since the beginning, and words made visible. */
+static void
+add(struct ladder *ladder, const struct rung *r)
+{
+	struct rung *new;
 
 	if ((ladder->rungs = reallocarray(ladder->rungs, ladder->n + 1,
 	    sizeof(*r))) == NULL)
 		errx(RETRY, "out of memory");
-	r = &ladder->rungs[ladder->n++];
-	r->number = number;
-	r->name = number == 0 ? xstrdup(ladder->target) : words_visible(name);
-	r->stage = stage;
-	r->from = from - ladder->began;
-	r->to = to - ladder->began;
-	r->note = xstrdup(note);
+	new = &ladder->rungs[ladder->n++];
+	*new = *r;
+	new->name = r->number == 0 ? xstrdup(ladder->target) :
+	    words_visible(r->name);
+	new->from -= ladder->began;
+	new->to -= ladder->began;
+	new->note = visible(r->note);
+	new->failed = visible(r->failed);
 	if (ladder->json)
-		json_rung(r);
+		json_rung(new);
 }
 
 /* l has passed its stage, at t.  ladder may be NULL. */
 void
 ladder_rung(struct ladder *ladder, const struct link *l, uint64_t t)
 {
+	struct rung r = { l->number, l->hop->name, l->stage, l->since, t,
+	    l->note, NULL };
+
 	if (ladder != NULL)
-		add(ladder, l->number, l->hop->name, l->stage, l->since, t,
-		    l->note);
+		add(ladder, &r);
 }
 
 /* l has failed at its stage; why is text.  ladder may be NULL. */
 void
-ladder_fail(struct ladder *ladder, const struct link *l, const char *text)
+ladder_fail(struct ladder *ladder, const struct link *l, char *text)
 {
-	char *name, *seen;
+	struct rung r = { l->number, l->hop->name, l->stage, l->since, now(),
+	    NULL, text };
 
-	if (ladder == NULL)
-		return;
-	if (!ladder->json) {
-		add(ladder, l->number, l->hop->name, l->stage, l->since, now(),
-		    "FAILED");
-		return;
-	}
-	printf("{\"hop\":%d,", l->number);
-	name = l->number == 0 ? xstrdup(ladder->target) :
-	    words_visible(l->hop->name);
-	json_string("name", name);
-	free(name);
-	putchar(',');
-	json_string("stage", say_stage(l->stage));
-	printf(",\"start_ms\":%" PRIu64 ",\"ms\":%" PRIu64 ",",
-	    l->since - ladder->began, now() - l->since);
-	seen = words_visible(text);
-	json_string("failed", seen);
-	free(seen);
-	puts("}");
-	(void)fflush(stdout);
+	if (ladder != NULL)
+		add(ladder, &r);
 }
 
 /* Where in the whole time the rung is: blanks before it, then its length. */
@@ -159,8 +155,11 @@ print_rung(const struct rung *r, uint64_t total)
 	printf("  %-8s %6" PRIu64 " ms |", say_stage(r->stage),
 	    r->to - r->from);
 	bar(r, total);
-	printf("|%s%s\n", r->note == NULL ? "" : " ",
-	    r->note == NULL ? "" : r->note);
+	if (r->failed != NULL)
+		puts("| FAILED");
+	else
+		printf("|%s%s\n", r->note == NULL ? "" : " ",
+		    r->note == NULL ? "" : r->note);
 }
 
 static void
@@ -188,7 +187,8 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	uint64_t from = now(), until = from + PATIENCE;
 	struct link *l = &c->links[c->n - 1];
-	char line[LINE + 1], *seen;
+	struct rung r = { .stage = STAGE_BANNER, .from = from };
+	char line[LINE + 1];
 	ssize_t n = 0;
 	int status = OK;
 
@@ -205,10 +205,10 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 		return status;
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	seen = words_visible(line);
-	add(ladder, 0, NULL, STAGE_BANNER, from, now(), n > 0 ? seen :
-	    pfd.revents != 0 ? "has closed" : "says nothing");
-	free(seen);
+	r.to = now();
+	r.note = n > 0 ? line : pfd.revents != 0 ? "has closed" :
+	    "says nothing";
+	add(ladder, &r);
 	return OK;
 }
 
@@ -254,6 +254,7 @@ ladder_end(struct ladder *ladder)
 		ladder->n--;
 		free(ladder->rungs[ladder->n].name);
 		free(ladder->rungs[ladder->n].note);
+		free(ladder->rungs[ladder->n].failed);
 	}
 	free(ladder->rungs);
 	free(ladder->target);

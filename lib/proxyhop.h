@@ -424,7 +424,7 @@ int	 fail_is_finding(const char *);
 /* ladder.c: -t */
 struct ladder *ladder_new(int);
 void	 ladder_rung(struct ladder *, const struct link *, uint64_t);
-void	 ladder_fail(struct ladder *, const struct link *, const char *);
+void	 ladder_fail(struct ladder *, const struct link *, char *);
 int	 ladder_climb(struct chain *, const struct plan *, struct ladder *);
 void	 ladder_end(struct ladder *);
 
