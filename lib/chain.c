@@ -400,9 +400,8 @@ chain_carry(struct chain *c)
 		status = chain_turn(c);
 	l = &c->links[c->n - 1];
 	if (status == OK && l->command != NULL && !l->relay.any &&
-	    !l->relay.gone &&
-	    (status = command_wait(c, l)) == OK && l->relay.exit != 0)
-		return command_forward_fail(c, l, NULL);
+	    !l->relay.gone)
+		status = command_forward_end(c, l, NULL);
 	error = last(c)->gone;
 	if (status == OK && error != 0 && error != EPIPE &&
 	    error != ECONNRESET) {

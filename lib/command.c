@@ -286,22 +286,6 @@ command_lost(struct chain *c, struct link *l)
 	return 1;
 }
 
-/*
- * l's ForwardCommand has closed its side: waits until the server has told how
- * it ended.  Returns OK, or another status if the chain has failed meanwhile.
- */
-int
-command_wait(struct chain *c, struct link *l)
-{
-	uint64_t until = now() + GRACE;
-	int status = OK;
-
-	while (status == OK && !l->relay.closed && !link_gone(l) &&
-	    now() < until)
-		status = chain_wait(c, NULL, 0, until);
-	return status;
-}
-
 /* How a ForwardCommand has ended, in words; the caller frees them. */
 static char *
 forward_ending(int exit)
@@ -322,9 +306,8 @@ int
 command_forward_fail(struct chain *c, struct link *l, const char *said)
 {
 	int status = verdict(l->relay.exit);
-	char *words = forward_ending(l->relay.exit);
-
 	const char *complaint = link_complaint(l);
+	char *words = forward_ending(l->relay.exit);
 
 	if (complaint != NULL)
 		said = complaint;
@@ -335,5 +318,24 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->to_host,
 	    l->to_port, l->hop->name);
 	free(words);
+	return status;
+}
+
+/*
+ * l's ForwardCommand has closed its side, and said is what came through it, or
+ * NULL: waits until the server has told how it ended.  Returns OK if that was
+ * well, or another status after saying what has failed.
+ */
+int
+command_forward_end(struct chain *c, struct link *l, const char *said)
+{
+	uint64_t until = now() + GRACE;
+	int status = OK;
+
+	while (status == OK && !l->relay.closed && !link_gone(l) &&
+	    now() < until)
+		status = chain_wait(c, NULL, 0, until);
+	if (status == OK && l->relay.exit != 0)
+		status = command_forward_fail(c, l, said);
 	return status;
 }

@@ -281,12 +281,9 @@ fail_greeting(struct chain *c, struct link *l)
 
 	if (l->pid > 0 && (status = command_fail(c, l)) != OK)
 		return status;
-	if (l->number > 1 && l[-1].command != NULL) {
-		if ((status = command_wait(c, l - 1)) != OK)
-			return status;
-		if (l[-1].relay.exit != 0)
-			return command_forward_fail(c, l - 1, l->greeting);
-	}
+	if (l->number > 1 && l[-1].command != NULL &&
+	    (status = command_forward_end(c, l - 1, l->greeting)) != OK)
+		return status;
 	if (strstr(found(l), "Connection reset") != NULL)
 		cause = "connection reset before its banner";
 	if (!is_busy(l))

@@ -199,9 +199,7 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 	if (pfd.revents != 0)
 		n = recv(fd, line, LINE, MSG_DONTWAIT);
 	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
-	    (status = command_wait(c, l)) == OK && l->relay.exit != 0)
-		status = command_forward_fail(c, l, NULL);
-	if (status != OK)
+	    (status = command_forward_end(c, l, NULL)) != OK)
 		return status;
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';

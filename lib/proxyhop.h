@@ -449,8 +449,8 @@ int	 command_end(struct link *);
 int	 command_fail(struct chain *, struct link *);
 int	 command_lost(struct chain *, struct link *);
 char	*command_forward(const struct hop *, const char *, int);
-int	 command_wait(struct chain *, struct link *);
 int	 command_forward_fail(struct chain *, struct link *, const char *);
+int	 command_forward_end(struct chain *, struct link *, const char *);
 
 /* fdpass.c: -f */
 int	 fdpass(struct chain *, const struct plan *);
