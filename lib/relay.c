@@ -27,7 +27,7 @@
 #define MAX_WINDOW	(8 * 1024 * 1024)	/* on a long link */
 #define LONG_LINK	25			/* ms there and back */
 #define GRANT		(512 * 1024)		/* taken before it is renewed */
-#define CHUNK		(32 * 1024)		/* OpenSSH's largest packet */
+#define CHUNK		(64 * 1024)		/* all that a pipe holds: pipe(7) */
 
 /* Writes to wfd; returns how much it took, and notes if it takes no more. */
 static size_t
