@@ -58,7 +58,8 @@ timeout(const struct chain *c, uint64_t until)
 	until = earlier(until, c->deadline);
 	until = earlier(until, next_look(c));
 	for (i = 0; i < c->n; i++)
-		until = earlier(until, alive_due(&c->links[i]));
+		until = earlier(until, earlier(alive_due(&c->links[i]),
+		    link_rest(&c->links[i])));
 	if (until == 0)
 		return INFTIM;
 	t = now();
@@ -76,7 +77,7 @@ gather(struct chain *c, struct pollfd *pfd)
 	for (i = 0; i < c->n; i++, pfd += FDS) {
 		l = &c->links[i];
 		pfd[0].fd = l->event == NULL ? -1 : ssh_get_fd(l->session);
-		pfd[0].events = POLLIN;
+		pfd[0].events = link_rest(l) == 0 ? POLLIN : 0;
 		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
 			pfd[0].events |= POLLOUT;
 		relay_poll(&l->relay, &pfd[1]);
@@ -98,7 +99,7 @@ turn(struct chain *c, struct pollfd *pfd)
 
 	for (i = 0; i < c->n; i++) {
 		l = &c->links[i];
-		if (pfd[i * FDS].revents != 0 || fed)
+		if (pfd[i * FDS].revents != 0 || (fed && link_rest(l) == 0))
 			link_drive(l);
 		fed = l->relay.moved;
 		l->relay.moved = 0;

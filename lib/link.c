@@ -16,6 +16,8 @@
 #include "proxyhop.h"
 
 #define TURNS		16	/* reads of one session before the others' */
+#define REST		2	/* ms between them while a reader is late */
+#define AHEAD		(128 * 1024)	/* bytes read for it without a rest */
 #define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
 				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
@@ -454,6 +456,23 @@ overrun(const struct link *l)
 }
 
 /*
+ * While the reader of what l carries is late, its session rests between reads:
+ * what is to come then waits in the kernel's buffers, and not in ours.  The
+ * rest is short, since window adjusts, rekeying and EOF have to get through
+ * whatever the reader does.  Returns until when (milliseconds as of now()), or
+ * 0: not now.
+ */
+uint64_t
+link_rest(const struct link *l)
+{
+	/* a joint holds enough by itself */
+	size_t ahead = l->joint == -1 ? AHEAD : 0;
+
+	return relay_kept(&l->relay) > ahead && now() < l->driven + REST ?
+	    l->driven + REST : 0;
+}
+
+/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -473,6 +492,7 @@ link_drive(struct link *l)
 			l->dead = l->impostor = 1;
 		l->rekeyed = 0;
 	}
+	l->driven = now();
 }
 
 /* What comes for a channel that was given up: nothing is kept. */

@@ -212,6 +212,7 @@ struct link {
 	struct ssh_callbacks_struct callbacks;
 	enum stage		 stage;
 	uint64_t		 since;		/* ms; when stage began */
+	uint64_t		 driven;	/* ms; when it last was */
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
 	struct ssh_counter_struct counter;	/* kept by libssh */
@@ -404,6 +405,7 @@ int	 link_forward(struct chain *, struct link *, const char *, int, int,
 	    int);
 void	 link_unforward(struct link *);
 const char *link_complaint(struct link *);
+uint64_t link_rest(const struct link *);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
 void	 link_overhear(struct link *);
@@ -536,6 +538,7 @@ void	 pubkey_free(struct login *);
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
 void	 relay_start(struct relay *, uint64_t);
 void	 relay_poll(const struct relay *, struct pollfd *);
+size_t	 relay_kept(const struct relay *);
 int	 relay_ready(const struct relay *);
 void	 relay_step(struct relay *, const struct pollfd *);
 int	 relay_done(const struct relay *);

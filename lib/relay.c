@@ -2,10 +2,10 @@
  * A relay joins one channel to two descriptors, rfd -> channel -> wfd.  Each
  * direction is a small machine of its own: open, draining, shut.
  *
- * Why it cannot deadlock: the session's own descriptor is always read,
- * whatever rfd and wfd do, so that window adjusts, rekeying and EOF always get
- * through; the two directions share no buffer; a full writer stops its own
- * reader and nothing else.
+ * Why it cannot deadlock: the session's own descriptor is always read, if with
+ * rests (link_rest()), whatever rfd and wfd do, so that window adjusts, rekeying
+ * and EOF always get through; the two directions share no buffer; a full writer
+ * stops its own reader and nothing else.
  *
  * Bytes for a wfd that takes no more stay in libssh, at most one window of
  * them.  They are then taken all at once: a small read would make libssh
@@ -321,6 +321,13 @@ relay_poll(const struct relay *r, struct pollfd *pfd)
 	pfd[0].events = POLLIN;
 	pfd[1].fd = r->started && r->down != WAY_SHUT ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
+}
+
+/* Returns how many bytes are kept since wfd takes no more. */
+size_t
+relay_kept(const struct relay *r)
+{
+	return r->blocked ? r->held + r->downbuf.len : 0;
 }
 
 /*

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Goal: a reader that stalls stops its own direction and nothing else: memory
 # stays flat, the other direction moves on, and when it reads again every byte
-# is there.  Both ways round.
+# is there.  Both ways round.  One that does not stall costs hardly any memory,
+# however much faster the rest is.
 
 . "$(dirname "$0")/harness.sh"
 
 limit=$((32 * 1024 * TEST_MEM_FACTOR))
 [ -z "$PROXYHOP_WRAP" ] || limit=$((limit * 16))
+steady=$limit
+[ "$limit" != $((32 * 1024)) ] || steady=$((10 * 1024))
 size=$((192 * 1024 * 1024))
 gateways
 
@@ -111,6 +114,25 @@ stalled_both()
 	whole none $size $size
 }
 
+# Both sides do what they can; on a busy machine the reader may be late, and
+# one run of three is enough.
+steady_reader()
+{
+	local run peak
+
+	what="steady reader"
+	for run in 1 2 3; do
+		start_peer quick source $size 34
+		drive -- -J gw1,gw2,gw3 127.0.0.1 "${PORT[quick]}" \
+		    >"$T/drive" 2>"$T/err"
+		whole quick $size 0
+		peak=$(field peak_kb "$T/drive")
+		[ "$peak" -gt "$steady" ] || break
+	done
+	at_most "$what: peak through three hops, kB" "$peak" "$steady"
+}
+
+steady_reader
 stalled_reader
 stalled_target
 stalled_both

@@ -29,12 +29,14 @@ With --go the mode waits for that file before its last step.
 """
 
 import argparse
+import fcntl
 import hashlib
 import logging
 import os
 import random
 import socket
 import sys
+import termios
 import threading
 import time
 
@@ -238,6 +240,10 @@ class Gate(paramiko.Transport):
 		time.sleep(0.3)
 
 	def wait_for_sent(self):
+		"""Until the client's side has all of it, if not the client."""
+		none = b"\0" * 4
+		while fcntl.ioctl(self.sock, termios.TIOCOUTQ, none) != none:
+			time.sleep(0.005)
 		self.sock.shutdown(socket.SHUT_WR)
 
 	def do_requests(self):
