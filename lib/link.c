@@ -2,6 +2,11 @@
  * One hop's session, from a connected descriptor to an open channel.
  */
 
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -473,6 +478,20 @@ link_rest(const struct link *l)
 }
 
 /*
+ * For a gateway sshd leaves Nagle's algorithm on (RFC 896): what little it has
+ * to send next waits until we have acknowledged the last, and a kernel takes
+ * up to 40 ms for that, unless it is told each time.
+ */
+static void
+acknowledge(const struct link *l)
+{
+	int on = 1;
+
+	(void)setsockopt(ssh_get_fd(l->session), IPPROTO_TCP, TCP_QUICKACK,
+	    &on, sizeof(on));
+}
+
+/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -493,6 +512,8 @@ link_drive(struct link *l)
 		l->rekeyed = 0;
 	}
 	l->driven = now();
+	if (l->number == 1 && rc == SSH_AGAIN)
+		acknowledge(l);
 }
 
 /* What comes for a channel that was given up: nothing is kept. */
