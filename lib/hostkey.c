@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <netdb.h>
+#include <resolv.h>
 #include <sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "proxyhop.h"
 
 #define MAX_PATTERN	1000
+#define HASH_B64	28	/* an HMAC-SHA1, or its salt, in base64 */
 
 enum marker {
 	PLAIN,
@@ -76,6 +78,83 @@ lookup_name(const struct hop *hop, int with_port)
 	if (hop->hostkeyalias != NULL)
 		return xstrdup(hop->hostkeyalias);
 	return host_name(hop->hostname, with_port ? hop->port : 22);
+}
+
+/* HMAC-SHA1 of name, with salt as its key: RFC 2104. */
+static void
+hmac(const unsigned char *salt, const char *name, unsigned char *mac)
+{
+	unsigned char pad[SHA1_BLOCK_LENGTH];
+	SHA1_CTX ctx;
+	size_t i;
+
+	memset(pad, 0x36, sizeof(pad));
+	for (i = 0; i < SHA1_DIGEST_LENGTH; i++)
+		pad[i] ^= salt[i];
+	SHA1Init(&ctx);
+	SHA1Update(&ctx, pad, sizeof(pad));
+	SHA1Update(&ctx, (const uint8_t *)name, strlen(name));
+	SHA1Final(mac, &ctx);
+	for (i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	SHA1Init(&ctx);
+	SHA1Update(&ctx, pad, sizeof(pad));
+	SHA1Update(&ctx, mac, SHA1_DIGEST_LENGTH);
+	SHA1Final(mac, &ctx);
+}
+
+/* ssh's hash of a name: |1|salt|HMAC-SHA1(salt, name), in base64. */
+static char *
+hash_name(const char *name)
+{
+	unsigned char salt[SHA1_DIGEST_LENGTH], mac[SHA1_DIGEST_LENGTH];
+	char *b64salt, *b64mac, *hashed;
+
+	arc4random_buf(salt, sizeof(salt));
+	hmac(salt, name, mac);
+	b64salt = words_base64(salt, sizeof(salt));
+	b64mac = words_base64(mac, sizeof(mac));
+	hashed = xasprintf("|1|%s|%s", b64salt, b64mac);
+	free(b64salt);
+	free(b64mac);
+	return hashed;
+}
+
+/* Takes what is there of a hashed name's part, up to end; is it one? */
+static int
+hash_part(const char **p, char end, unsigned char *part)
+{
+	unsigned char bytes[SHA1_DIGEST_LENGTH + 1];	/* b64_pton's way */
+	char text[HASH_B64 + 1];
+
+	if (strnlen(*p, HASH_B64 + 1) <= HASH_B64 || (*p)[HASH_B64] != end)
+		return 0;
+	memcpy(text, *p, HASH_B64);
+	text[HASH_B64] = '\0';
+	*p += HASH_B64 + 1;
+	if (b64_pton(text, bytes, sizeof(bytes)) != SHA1_DIGEST_LENGTH)
+		return 0;
+	memcpy(part, bytes, SHA1_DIGEST_LENGTH);
+	return 1;
+}
+
+/*
+ * Is the line about a hashed name that is not this one?  libssh finds that
+ * out, too, but many times slower, and most lines of most files are.
+ */
+static int
+hashed_other(const char *line, const char *name)
+{
+	unsigned char salt[SHA1_DIGEST_LENGTH], theirs[SHA1_DIGEST_LENGTH];
+	unsigned char ours[SHA1_DIGEST_LENGTH];
+
+	if (strncmp(line, "|1|", 3) != 0)
+		return 0;
+	line += 3;
+	if (!hash_part(&line, '|', salt) || !hash_part(&line, ' ', theirs))
+		return 0;
+	hmac(salt, name, ours);
+	return memcmp(ours, theirs, sizeof(ours)) != 0;
 }
 
 /* Takes the marker off the line, if it has one; returns what follows. */
@@ -146,6 +225,8 @@ scan_line(char *line, const char *name, struct entry *entry, entry_fn fn,
 		say_debug(1, "%s:%u: unknown marker", entry->file, entry->line);
 		return;
 	}
+	if (hashed_other(line, name))
+		return;
 	rc = ssh_known_hosts_parse_line(name, line, &e);
 	if (rc == SSH_ERROR)
 		say_debug(2, "%s:%u: not understood", entry->file, entry->line);
@@ -336,38 +417,6 @@ verdict_free(struct verdict *v)
 	place_free(&v->other);
 	place_free(&v->authority);
 	free(v->name);
-}
-
-/* ssh's hash of a name: |1|salt|HMAC-SHA1(salt, name), in base64. */
-static char *
-hash_name(const char *name)
-{
-	unsigned char salt[SHA1_DIGEST_LENGTH], pad[SHA1_BLOCK_LENGTH];
-	unsigned char mac[SHA1_DIGEST_LENGTH];
-	char *b64salt, *b64mac, *hashed;
-	SHA1_CTX ctx;
-	size_t i;
-
-	arc4random_buf(salt, sizeof(salt));
-	memset(pad, 0x36, sizeof(pad));		/* RFC 2104 */
-	for (i = 0; i < sizeof(salt); i++)
-		pad[i] ^= salt[i];
-	SHA1Init(&ctx);
-	SHA1Update(&ctx, pad, sizeof(pad));
-	SHA1Update(&ctx, (const uint8_t *)name, strlen(name));
-	SHA1Final(mac, &ctx);
-	for (i = 0; i < sizeof(pad); i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	SHA1Init(&ctx);
-	SHA1Update(&ctx, pad, sizeof(pad));
-	SHA1Update(&ctx, mac, sizeof(mac));
-	SHA1Final(mac, &ctx);
-	b64salt = words_base64(salt, sizeof(salt));
-	b64mac = words_base64(mac, sizeof(mac));
-	hashed = xasprintf("|1|%s|%s", b64salt, b64mac);
-	free(b64salt);
-	free(b64mac);
-	return hashed;
 }
 
 /* The line for the key, on a line of its own even if the last had no end. */
