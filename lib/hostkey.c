@@ -1,45 +1,19 @@
 /*
- * Is this the host we meant?  Every hop's key is looked up in the files that
- * ssh names, as sshd(8), SSH_KNOWN_HOSTS FILE FORMAT, describes them.  libssh
- * parses the lines and matches the names; the files, the markers and the
- * verdict are ours, since libssh passes over @revoked.
+ * Is this the host we meant?  What the files say of every hop's key, and what
+ * becomes of one that they do not have.
  */
 
-#include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <netdb.h>
-#include <resolv.h>
-#include <sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proxyhop.h"
-
-#define MAX_PATTERN	1000
-#define HASH_B64	28	/* an HMAC-SHA1, or its salt, in base64 */
-
-enum marker {
-	PLAIN,
-	REVOKED,
-	AUTHORITY
-};
-
-/* One line that matches the name that was looked for. */
-struct entry {
-	enum marker	 marker;
-	ssh_key		 key;
-	const char	*file;
-	unsigned	 line;
-};
-
-typedef void (*entry_fn)(const struct entry *, void *);
 
 /* Where a line is, and which key it has; all NULL: no such line. */
 struct place {
@@ -59,266 +33,67 @@ struct verdict {
 	char		*name;		/* that changed is about */
 };
 
-/* host in lower case, with the port if it is not 22. */
-static char *
-host_name(const char *host, int port)
-{
-	char *name, *p;
-
-	name = port == 22 ? xstrdup(host) : xasprintf("[%s]:%d", host, port);
-	for (p = name; *p != '\0'; p++)
-		*p = tolower((unsigned char)*p);
-	return name;
-}
-
-/* The name that ssh looks up: the alias as it is, or the host. */
-static char *
-lookup_name(const struct hop *hop, int with_port)
-{
-	if (hop->hostkeyalias != NULL)
-		return xstrdup(hop->hostkeyalias);
-	return host_name(hop->hostname, with_port ? hop->port : 22);
-}
-
-/* HMAC-SHA1 of name, with salt as its key: RFC 2104. */
-static void
-hmac(const unsigned char *salt, const char *name, unsigned char *mac)
-{
-	unsigned char pad[SHA1_BLOCK_LENGTH];
-	SHA1_CTX ctx;
-	size_t i;
-
-	memset(pad, 0x36, sizeof(pad));
-	for (i = 0; i < SHA1_DIGEST_LENGTH; i++)
-		pad[i] ^= salt[i];
-	SHA1Init(&ctx);
-	SHA1Update(&ctx, pad, sizeof(pad));
-	SHA1Update(&ctx, (const uint8_t *)name, strlen(name));
-	SHA1Final(mac, &ctx);
-	for (i = 0; i < sizeof(pad); i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	SHA1Init(&ctx);
-	SHA1Update(&ctx, pad, sizeof(pad));
-	SHA1Update(&ctx, mac, SHA1_DIGEST_LENGTH);
-	SHA1Final(mac, &ctx);
-}
-
-/* ssh's hash of a name: |1|salt|HMAC-SHA1(salt, name), in base64. */
-static char *
-hash_name(const char *name)
-{
-	unsigned char salt[SHA1_DIGEST_LENGTH], mac[SHA1_DIGEST_LENGTH];
-	char *b64salt, *b64mac, *hashed;
-
-	arc4random_buf(salt, sizeof(salt));
-	hmac(salt, name, mac);
-	b64salt = words_base64(salt, sizeof(salt));
-	b64mac = words_base64(mac, sizeof(mac));
-	hashed = xasprintf("|1|%s|%s", b64salt, b64mac);
-	free(b64salt);
-	free(b64mac);
-	return hashed;
-}
-
-/* Takes what is there of a hashed name's part, up to end; is it one? */
-static int
-hash_part(const char **p, char end, unsigned char *part)
-{
-	unsigned char bytes[SHA1_DIGEST_LENGTH + 1];	/* b64_pton's way */
-	char text[HASH_B64 + 1];
-
-	if (strnlen(*p, HASH_B64 + 1) <= HASH_B64 || (*p)[HASH_B64] != end)
-		return 0;
-	memcpy(text, *p, HASH_B64);
-	text[HASH_B64] = '\0';
-	*p += HASH_B64 + 1;
-	if (b64_pton(text, bytes, sizeof(bytes)) != SHA1_DIGEST_LENGTH)
-		return 0;
-	memcpy(part, bytes, SHA1_DIGEST_LENGTH);
-	return 1;
-}
-
 /*
- * Is the line about a hashed name that is not this one?  libssh finds that
- * out, too, but many times slower, and most lines of most files are.
+ * Reads what the files of l's hop say of it, for hostkey_algorithms() and
+ * hostkey_check(), and to be done while its server is being waited for;
+ * hostkey_forget() must follow.
  */
+void
+hostkey_read(struct link *l)
+{
+	const struct hop *hop = l->hop;
+	size_t n = 1;
+
+	l->known[0].name = known_name(hop, 1);
+	/* as ssh: a line for the name without port is good enough to accept */
+	if (hop->port != 22 && hop->hostkeyalias == NULL)
+		l->known[n++].name = known_name(hop, 0);
+	known_read(hop, l->known, n);
+}
+
+/* Frees what hostkey_read() has read, if it has. */
+void
+hostkey_forget(struct link *l)
+{
+	known_free(&l->known[0]);
+	known_free(&l->known[1]);
+}
+
+/* Is algorithm one that a key of those known can sign with? */
 static int
-hashed_other(const char *line, const char *name)
+has_type(const struct knowns *knowns, const char *algorithm)
 {
-	unsigned char salt[SHA1_DIGEST_LENGTH], theirs[SHA1_DIGEST_LENGTH];
-	unsigned char ours[SHA1_DIGEST_LENGTH];
-
-	if (strncmp(line, "|1|", 3) != 0)
-		return 0;
-	line += 3;
-	if (!hash_part(&line, '|', salt) || !hash_part(&line, ' ', theirs))
-		return 0;
-	hmac(salt, name, ours);
-	return memcmp(ours, theirs, sizeof(ours)) != 0;
-}
-
-/* Takes the marker off the line, if it has one; returns what follows. */
-static char *
-take_marker(char *line, enum marker *marker)
-{
-	size_t len;
-
-	*marker = PLAIN;
-	if (*line != '@')
-		return line;
-	len = strcspn(line, " ");
-	if (len == strlen("@revoked") && strncmp(line, "@revoked", len) == 0)
-		*marker = REVOKED;
-	else if (len == strlen("@cert-authority") &&
-	    strncmp(line, "@cert-authority", len) == 0)
-		*marker = AUTHORITY;
-	else
-		return NULL;
-	return line + len + strspn(line + len, " ");
-}
-
-/*
- * Is name one of those that the line leaves out with '!'?  libssh takes each
- * pattern of the list by itself, so that "!gw,*" would match gw.
- */
-static int
-left_out(const char *name, const char *line)
-{
-	struct ssh_knownhosts_entry *e;
-	const char *key = line + strcspn(line, " ");
-	char *list, *rest, *pattern, *single;
-	int out = 0, rc;
-
-	list = rest = xstrndup(line, key - line);
-	while (!out && (pattern = strsep(&rest, ",")) != NULL) {
-		if (*pattern != '!')
-			continue;
-		if (strlen(pattern) > MAX_PATTERN)	/* libssh gives up */
-			out = 1;
-		single = xasprintf("%s%s", pattern + 1, key);
-		e = NULL;
-		rc = ssh_known_hosts_parse_line(name, single, &e);
-		if (rc == SSH_OK)
-			ssh_knownhosts_entry_free(e);
-		out |= rc == SSH_OK;
-		free(single);
-	}
-	free(list);
-	return out;
-}
-
-static void
-scan_line(char *line, const char *name, struct entry *entry, entry_fn fn,
-    void *arg)
-{
-	struct ssh_knownhosts_entry *e = NULL;
-	char *p;
-	int rc;
-
-	for (p = line; *p != '\0'; p++)	/* libssh splits at blanks alone */
-		if (*p == '\t' || *p == '\n' || *p == '\r')
-			*p = ' ';
-	line += strspn(line, " ");
-	if (*line == '\0' || *line == '#')
-		return;
-	if ((line = take_marker(line, &entry->marker)) == NULL) {
-		say_debug(1, "%s:%u: unknown marker", entry->file, entry->line);
-		return;
-	}
-	if (hashed_other(line, name))
-		return;
-	rc = ssh_known_hosts_parse_line(name, line, &e);
-	if (rc == SSH_ERROR)
-		say_debug(2, "%s:%u: not understood", entry->file, entry->line);
-	if (rc != SSH_OK)
-		return;
-	entry->key = e->publickey;
-	if (!left_out(name, line))
-		fn(entry, arg);
-	ssh_knownhosts_entry_free(e);
-}
-
-static void
-scan_file(const char *file, const char *name, entry_fn fn, void *arg)
-{
-	struct entry entry = { PLAIN, NULL, file, 0 };
-	FILE *f;
-	char *line = NULL;
-	size_t size = 0;
-
-	if ((f = fopen(file, "re")) == NULL) {
-		say_debug(errno == ENOENT ? 2 : 1, "%s: %s", file,
-		    strerror(errno));
-		return;
-	}
-	while (getline(&line, &size, f) != -1) {
-		entry.line++;
-		scan_line(line, name, &entry, fn, arg);
-	}
-	free(line);
-	fclose(f);
-}
-
-/* Calls fn for each line of the hop's files that is about name. */
-static void
-scan(const struct hop *hop, const char *name, entry_fn fn, void *arg)
-{
-	size_t i;
-
-	for (i = 0; i < hop->userknownhostsfile.n; i++)
-		scan_file(hop->userknownhostsfile.v[i], name, fn, arg);
-	for (i = 0; i < hop->globalknownhostsfile.n; i++)
-		scan_file(hop->globalknownhostsfile.v[i], name, fn, arg);
-}
-
-static void
-add_type(const struct entry *entry, void *arg)
-{
-	struct words *types = arg;
-
-	if (entry->marker == PLAIN)
-		words_add(types, xstrdup(ssh_key_type_to_char(
-		    ssh_key_type(entry->key))));
-}
-
-/* Is algorithm one that a key of one of the types can sign with? */
-static int
-has_type(const struct words *types, const char *algorithm)
-{
-	size_t i;
+	const struct known *k;
 
 	if (strncmp(algorithm, "rsa-sha2-", 9) == 0)
 		algorithm = "ssh-rsa";
-	for (i = 0; i < types->n; i++)
-		if (strcmp(types->v[i], algorithm) == 0)
+	for (k = knowns->v; k < knowns->v + knowns->n; k++)
+		if (k->marker == PLAIN && strcmp(ssh_key_type_to_char(
+		    ssh_key_type(k->key)), algorithm) == 0)
 			return 1;
 	return 0;
 }
 
 /*
- * Returns the hop's HostKeyAlgorithms with those first that known keys can
- * sign with, and none for certificates; NULL if none are set.  The caller
- * frees it.
+ * Returns the HostKeyAlgorithms of l's hop with those first that known keys,
+ * as far as they have been read, can sign with, and none for certificates; NULL
+ * if none are set.  The caller frees it.
  */
 char *
-hostkey_algorithms(const struct hop *hop)
+hostkey_algorithms(const struct link *l)
 {
-	struct words types = { NULL, 0 };
 	char *all, *rest, *name, *first = NULL, *then = NULL;
 
-	if (hop->hostkeyalgorithms == NULL)
+	if (l->hop->hostkeyalgorithms == NULL)
 		return NULL;
-	name = lookup_name(hop, 1);
-	scan(hop, name, add_type, &types);
-	free(name);
-	all = rest = xstrdup(hop->hostkeyalgorithms);
+	all = rest = xstrdup(l->hop->hostkeyalgorithms);
 	while ((name = strsep(&rest, ",")) != NULL) {
 		if (strstr(name, "-cert-v0") != NULL)
 			continue;
-		words_join(has_type(&types, name) ? &first : &then, ",", name);
+		words_join(has_type(&l->known[0], name) ? &first : &then, ",",
+		    name);
 	}
 	free(all);
-	words_free(&types);
 	if (first != NULL && then != NULL)
 		words_join(&first, ",", then);
 	else if (first == NULL) {
@@ -362,13 +137,13 @@ describe(ssh_key key)
 
 /* Keeps the first line of a kind. */
 static void
-keep(struct place *place, const struct entry *entry)
+keep(struct place *place, const struct known *known)
 {
 	if (place->file != NULL)
 		return;
-	place->file = entry->file;
-	place->line = xasprintf("%s:%u", entry->file, entry->line);
-	place->key = describe(entry->key);
+	place->file = known->file;
+	place->line = xasprintf("%s:%u", known->file, known->line);
+	place->key = describe(known->key);
 }
 
 static void
@@ -390,22 +165,30 @@ place_move(struct place *to, struct place *from)
 }
 
 static void
-judge(const struct entry *entry, void *arg)
+judge_line(struct verdict *v, const struct known *known)
 {
-	struct verdict *v = arg;
-	int same = ssh_key_cmp(entry->key, v->key, SSH_KEY_CMP_PUBLIC) == 0;
+	int same = ssh_key_cmp(known->key, v->key, SSH_KEY_CMP_PUBLIC) == 0;
 
-	if (entry->marker == AUTHORITY)
-		keep(&v->authority, entry);
-	else if (entry->marker == REVOKED) {
+	if (known->marker == AUTHORITY)
+		keep(&v->authority, known);
+	else if (known->marker == REVOKED) {
 		if (same)
-			keep(&v->revoked, entry);
+			keep(&v->revoked, known);
 	} else if (same)
-		keep(&v->known, entry);
-	else if (ssh_key_type(entry->key) == ssh_key_type(v->key))
-		keep(&v->changed, entry);
+		keep(&v->known, known);
+	else if (ssh_key_type(known->key) == ssh_key_type(v->key))
+		keep(&v->changed, known);
 	else
-		keep(&v->other, entry);
+		keep(&v->other, known);
+}
+
+static void
+judge(struct verdict *v, const struct knowns *knowns)
+{
+	size_t i;
+
+	for (i = 0; i < knowns->n; i++)
+		judge_line(v, &knowns->v[i]);
 }
 
 static void
@@ -429,9 +212,9 @@ new_line(int fd, const struct hop *hop, ssh_key key)
 
 	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
 		return NULL;
-	name = lookup_name(hop, 1);
+	name = known_name(hop, 1);
 	if (hop->hashknownhosts == 1) {
-		hashed = hash_name(name);
+		hashed = known_hash(name);
 		free(name);
 		name = hashed;
 	}
@@ -612,7 +395,7 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	    mode_is(hop, "false")))
 		return accept_new(c, l, v->key);
 	text = describe(v->key);
-	name = lookup_name(hop, 1);
+	name = known_name(hop, 1);
 	known = instead(v);
 	question = xasprintf("%s is not known for %s%s", text, name, known);
 	if ((hop->stricthostkeychecking == NULL || mode_is(hop, "ask")) &&
@@ -631,67 +414,74 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	return status;
 }
 
-/*
- * RevokedHostKeys: a file of public keys, one a line.  Returns OK, or GIVEUP
- * after saying that the key is there, or that nobody can know.
- */
+/* RevokedHostKeys, a public key a line, as if each were revoked for "*". */
 static int
-check_revoked(struct chain *c, struct link *l, ssh_key key)
+read_revoked(struct chain *c, struct link *l, FILE *f, struct knowns *all)
 {
 	const char *file = l->hop->revokedhostkeys;
-	struct entry entry = { PLAIN, NULL, file, 0 };
-	struct verdict v = { .key = key };
-	FILE *f;
 	char *line = NULL, *s;
 	size_t size = 0;
+	unsigned number = 0;
 	int status = OK;
 
-	if (file == NULL || strcasecmp(file, "none") == 0)
-		return OK;
-	if ((f = fopen(file, "re")) == NULL)
-		return fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
-		    strerror(errno));
 	while (status == OK && getline(&line, &size, f) != -1) {
-		if (++entry.line == 1 && strncmp(line, "SSHKRL", 6) == 0) {
+		if (++number == 1 && strncmp(line, "SSHKRL", 6) == 0) {
 			status = fail(c, l, GIVEUP, "RevokedHostKeys %s: "
 			    "a KRL, which libssh cannot read; write the keys "
 			    "as text", file);
 			break;
 		}
 		s = xasprintf("@revoked * %s", line);
-		scan_line(s, "*", &entry, judge, &v);
+		known_line(all, 1, s, file, number);
 		free(s);
-		if (v.revoked.file != NULL)
-			status = fail(c, l, GIVEUP, "the host key is "
-			    "revoked: %s is in %s; ask who runs %s",
-			    v.revoked.key, v.revoked.line, l->hop->name);
 	}
 	if (status == OK && ferror(f))
-		status = fail(c, l, GIVEUP, "RevokedHostKeys %s: %s",
-		    file, strerror(errno));
+		status = fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		    strerror(errno));
 	free(line);
-	fclose(f);
-	verdict_free(&v);
 	return status;
 }
 
 /*
- * As ssh: a line for the name without port is good enough to accept.  Unlike
- * ssh, we also take such a line's word if it revokes.
+ * Is the key in RevokedHostKeys?  Returns OK, or GIVEUP after saying that it
+ * is, or that nobody can know.
  */
+static int
+check_revoked(struct chain *c, struct link *l, ssh_key key)
+{
+	const char *file = l->hop->revokedhostkeys;
+	struct knowns all = { NULL, NULL, 0 };
+	struct verdict v = { .key = key };
+	FILE *f;
+	int status;
+
+	if (file == NULL || strcasecmp(file, "none") == 0)
+		return OK;
+	if ((f = fopen(file, "re")) == NULL)
+		return fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		    strerror(errno));
+	all.name = xstrdup("*");
+	status = read_revoked(c, l, f, &all);
+	fclose(f);
+	judge(&v, &all);
+	if (status == OK && v.revoked.file != NULL)
+		status = fail(c, l, GIVEUP, "the host key is revoked: %s is in "
+		    "%s; ask who runs %s", v.revoked.key, v.revoked.line,
+		    l->hop->name);
+	known_free(&all);
+	verdict_free(&v);
+	return status;
+}
+
+/* As ssh; but a line for the name without port may also revoke. */
 static void
-look_up(const struct hop *hop, struct verdict *v)
+look_up(const struct link *l, struct verdict *v)
 {
 	struct verdict plain = { .key = v->key };
-	char *name;
 
-	v->name = lookup_name(hop, 1);
-	scan(hop, v->name, judge, v);
-	if (hop->port == 22 || hop->hostkeyalias != NULL)
-		return;
-	name = lookup_name(hop, 0);
-	scan(hop, name, judge, &plain);
-	free(name);
+	v->name = xstrdup(l->known[0].name);
+	judge(v, &l->known[0]);
+	judge(&plain, &l->known[1]);
 	if (v->changed.file == NULL)
 		place_move(&v->known, &plain.known);
 	place_move(&v->revoked, &plain.revoked);
@@ -707,26 +497,26 @@ static void
 look_up_address(const struct link *l, struct verdict *v)
 {
 	struct verdict of_address = { .key = v->key };
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	char host[NI_MAXHOST];
+	struct knowns all = { NULL, NULL, 0 };
+	char *address;
 
 	if (l->hop->checkhostip != 1 || l->number != 1 || l->pid != 0 ||
 	    l->hop->hostkeyalias != NULL ||
-	    getpeername(ssh_get_fd(l->session), (struct sockaddr *)&ss,
-	    &len) == -1 || getnameinfo((struct sockaddr *)&ss, len, host,
-	    sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+	    (address = dial_address(ssh_get_fd(l->session))) == NULL)
 		return;
-	of_address.name = host_name(host, l->hop->port);
-	scan(l->hop, of_address.name, judge, &of_address);
+	all.name = known_host(address, l->hop->port);
+	free(address);
+	known_read(l->hop, &all, 1);
+	judge(&of_address, &all);
 	place_move(&v->revoked, &of_address.revoked);
 	if (of_address.known.file == NULL && of_address.changed.file != NULL) {
 		place_free(&v->changed);
 		place_free(&v->known);
 		place_move(&v->changed, &of_address.changed);
 		free(v->name);
-		v->name = xstrdup(of_address.name);
+		v->name = xstrdup(all.name);
 	}
+	known_free(&all);
 	verdict_free(&of_address);
 }
 
@@ -756,7 +546,9 @@ hostkey_check(struct chain *c, struct link *l)
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return fail(c, l, GIVEUP, "it has shown no host key");
 	l->hostkey = v.key;	/* from here on it must stay the same */
-	look_up(l->hop, &v);
+	if (l->known[0].name == NULL)
+		hostkey_read(l);
+	look_up(l, &v);
 	look_up_address(l, &v);
 	if (v.revoked.file != NULL)
 		status = fail(c, l, GIVEUP, "the host key is revoked: "
@@ -770,6 +562,7 @@ hostkey_check(struct chain *c, struct link *l)
 	if (status == OK)
 		note_key(l, &v);
 	verdict_free(&v);
+	hostkey_forget(l);
 	return status;
 }
 

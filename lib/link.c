@@ -203,6 +203,18 @@ set_rekey(struct link *l)
 	    (seconds == 0 ? 0 : set(l, SSH_OPTIONS_REKEY_TIME, &seconds));
 }
 
+static int
+set_hostkeys(struct link *l)
+{
+	char *list = hostkey_algorithms(l);
+	int rc = -1;
+
+	if (list != NULL || l->hop->hostkeyalgorithms == NULL)
+		rc = set(l, SSH_OPTIONS_HOSTKEYS, list);
+	free(list);
+	return rc;
+}
+
 /*
  * libssh is to read no file by itself: neither ssh_config, nor known_hosts,
  * which hostkey.c looks after.
@@ -212,17 +224,12 @@ set_options(struct link *l, int fd)
 {
 	const struct hop *hop = l->hop;
 	const char *compression = hop->compression == 1 ? "yes" : "no";
-	char *hostkeys;
-	int off = 0, rc;
+	int off = 0;
 
-	if ((hostkeys = hostkey_algorithms(hop)) == NULL &&
-	    hop->hostkeyalgorithms != NULL)
-		return -1;
-	rc = set(l, SSH_OPTIONS_PROCESS_CONFIG, &off) |
+	return set(l, SSH_OPTIONS_PROCESS_CONFIG, &off) |
 	    set(l, SSH_OPTIONS_FD, &fd) |
 	    set(l, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") |
 	    set(l, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") |
-	    set(l, SSH_OPTIONS_HOSTKEYS, hostkeys) |
 	    set(l, SSH_OPTIONS_KEY_EXCHANGE, hop->kexalgorithms) |
 	    set(l, SSH_OPTIONS_CIPHERS_C_S, hop->ciphers) |
 	    set(l, SSH_OPTIONS_CIPHERS_S_C, hop->ciphers) |
@@ -233,9 +240,7 @@ set_options(struct link *l, int fd)
 	    set(l, SSH_OPTIONS_COMPRESSION, compression) |
 	    set(l, SSH_OPTIONS_RSA_MIN_SIZE, hop->requiredrsasize > 0 ?
 	    &hop->requiredrsasize : NULL) |
-	    set_rekey(l);
-	free(hostkeys);
-	return rc;
+	    set_hostkeys(l) | set_rekey(l);
 }
 
 /* What a server may ask of a client we refuse; libssh would keep it all. */
@@ -265,6 +270,17 @@ new_session(struct link *l, int fd)
 	return set_options(l, fd);
 }
 
+/* Our banner is on its way: what can be done until the server's is here. */
+static void
+prepare(struct link *l)
+{
+	if ((l->event = ssh_event_new()) == NULL ||
+	    ssh_event_add_session(l->event, l->session) != SSH_OK)
+		errx(RETRY, "out of memory");
+	hostkey_read(l);
+	(void)set_hostkeys(l);	/* the same, in a better order */
+}
+
 /*
  * Takes l from fd, which is connected and libssh's from here on, through key
  * exchange.  Returns OK, AGAIN if there is time to try it
@@ -283,9 +299,8 @@ link_connect(struct chain *c, struct link *l, int fd)
 	link_overhear(l);
 	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
-		if (l->event == NULL && ((l->event = ssh_event_new()) == NULL ||
-		    ssh_event_add_session(l->event, l->session) != SSH_OK))
-			errx(RETRY, "out of memory");
+		if (l->event == NULL)
+			prepare(l);
 		status = chain_turn(c);
 	}
 	if (status != OK)
@@ -582,6 +597,7 @@ link_drop(struct link *l)
 	free(l->greeting);
 	free(l->reason);
 	l->greeting = l->reason = NULL;
+	hostkey_forget(l);
 	(void)command_end(l);
 }
 

@@ -203,6 +203,27 @@ struct relay {
 	void					*arg;	/* complain's */
 };
 
+enum marker {
+	PLAIN,
+	REVOKED,
+	AUTHORITY
+};
+
+/* One line of a known_hosts file. */
+struct known {
+	enum marker	 marker;
+	ssh_key		 key;
+	const char	*file;		/* borrowed from the hop */
+	unsigned	 line;
+};
+
+/* All lines about one name, in their order. */
+struct knowns {
+	char		*name;
+	struct known	*v;
+	size_t		 n;
+};
+
 /* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
@@ -235,6 +256,7 @@ struct link {
 	char			 errline[400];	/* the next of them so far */
 	size_t			 errlen;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
+	struct knowns		 known[2];	/* by name with, without port */
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
@@ -435,6 +457,7 @@ int	 resolve(struct chain *, struct link *, struct addresses *);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);
+char	*dial_address(int);
 
 /* straight.c: no gateway at all */
 int	 straight(struct chain *, const struct plan *, int, int);
@@ -458,8 +481,18 @@ int	 command_forward_end(struct chain *, struct link *, const char *);
 int	 fdpass(struct chain *, const struct plan *);
 int	 fdpass_possible(void);
 
+/* known.c: what known_hosts files say */
+char	*known_host(const char *, int);
+char	*known_name(const struct hop *, int);
+char	*known_hash(const char *);
+void	 known_line(struct knowns *, size_t, char *, const char *, unsigned);
+void	 known_read(const struct hop *, struct knowns *, size_t);
+void	 known_free(struct knowns *);
+
 /* hostkey.c: is this the host we meant */
-char	*hostkey_algorithms(const struct hop *);
+void	 hostkey_read(struct link *);
+void	 hostkey_forget(struct link *);
+char	*hostkey_algorithms(const struct link *);
 int	 hostkey_check(struct chain *, struct link *);
 int	 hostkey_same(const struct link *);
 char	*hostkey_fingerprint(ssh_key);
