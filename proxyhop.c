@@ -134,47 +134,48 @@ unblock_stdout(void)
 	return flags;
 }
 
-/* From the plan to the exit status. */
+/* Carries what comes in, and what comes back. */
 static int
-run(const struct plan *plan)
+run(struct chain *c, const struct plan *plan)
 {
-	static struct chain chain;
 	int flags, status;
 
 	flags = unblock_stdout();
 	if (plan->nhops == 0)
-		status = straight(&chain, plan, STDIN_FILENO, STDOUT_FILENO);
-	else if ((status = chain_open(&chain, plan, STDIN_FILENO,
+		status = straight(c, plan, STDIN_FILENO, STDOUT_FILENO);
+	else if ((status = chain_open(c, plan, STDIN_FILENO,
 	    STDOUT_FILENO)) == OK)
-		status = chain_carry(&chain);
-	chain_close(&chain);
+		status = chain_carry(c);
 	(void)fcntl(STDOUT_FILENO, F_SETFL, flags);
-	return status;
-}
-
-/* -f: ssh gets the connection itself. */
-static int
-pass(const struct plan *plan)
-{
-	static struct chain chain;
-	int status;
-
-	status = fdpass(&chain, plan);
-	chain_close(&chain);
 	return status;
 }
 
 /* -t: what a run would have to pass through. */
 static int
-try(const struct plan *plan)
+try(struct chain *c, const struct plan *plan)
 {
-	static struct chain chain;
 	struct ladder *ladder = ladder_new(plan->conf->try > 1);
 	int status;
 
-	status = ladder_climb(&chain, plan, ladder);
-	chain_close(&chain);
+	status = ladder_climb(c, plan, ladder);
 	ladder_end(ladder);
+	return status;
+}
+
+/* From the plan to the exit status. */
+static int
+go(const struct plan *plan)
+{
+	static struct chain chain;
+	int status;
+
+	if (plan->conf->try)
+		status = try(&chain, plan);
+	else if (plan->conf->fdpass)
+		status = fdpass(&chain, plan);
+	else
+		status = run(&chain, plan);
+	chain_close(&chain);
 	return status;
 }
 
@@ -203,12 +204,8 @@ main(int argc, char *argv[])
 	if ((status = plan_make(&plan, &conf)) == OK) {
 		if (conf.print)
 			print_plan(&plan);
-		else if (conf.try)
-			status = try(&plan);
-		else if (conf.fdpass)
-			status = pass(&plan);
 		else
-			status = run(&plan);
+			status = go(&plan);
 	}
 	if (status == OK && (conf.print || conf.try))
 		status = flushed();

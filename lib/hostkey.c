@@ -367,14 +367,8 @@ mode_is(const struct hop *hop, const char *mode)
 static int
 refuse(struct chain *c, struct link *l, const char *question)
 {
-	const struct hop *hop;
-	char *way = NULL;
+	char *way = plan_way(c->plan, l->hop, ",");
 
-	TAILQ_FOREACH(hop, &c->plan->hops, entry) {
-		if (hop == l->hop)
-			break;
-		words_join(&way, ",", hop->spec);
-	}
 	(void)fail(c, l, GIVEUP, "%s; compare it, and accept it with: ssh "
 	    "%s%s%s%s", question, way == NULL ? "" : "-J ",
 	    way == NULL ? "" : way, way == NULL ? "" : " ", l->hop->name);

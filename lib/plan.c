@@ -16,9 +16,12 @@ is_set(const char *value)
 	return value != NULL && strcasecmp(value, "none") != 0;
 }
 
-/* The hops before last, or all, as a person reads them or ssh -J does. */
-static char *
-way(const struct plan *plan, const struct hop *last, const char *arrow)
+/*
+ * Returns the hops before last, or all, as a person reads them or ssh -J does;
+ * NULL if there are none.  The caller frees it.
+ */
+char *
+plan_way(const struct plan *plan, const struct hop *last, const char *arrow)
 {
 	const struct hop *hop;
 	char *s = NULL;
@@ -61,7 +64,7 @@ too_long(struct plan *plan)
 
 	if (count(plan) <= MAX_HOPS)
 		return 0;
-	s = way(plan, NULL, " -> ");
+	s = plan_way(plan, NULL, " -> ");
 	say("%d gateways are more than %d: %s", plan->nhops, MAX_HOPS, s);
 	free(s);
 	return 1;
@@ -161,7 +164,7 @@ struct asking {
 static void
 ask_hop(struct plan *plan, struct asking *a, struct question *q)
 {
-	char *earlier = way(plan, a->hop, ",");
+	char *earlier = plan_way(plan, a->hop, ",");
 
 	q->earlier = earlier;
 	q->extra = NULL;
@@ -319,7 +322,7 @@ circle(const struct plan *plan)
 		    b = TAILQ_NEXT(b, entry)) {
 			if (!same(a, b))
 				continue;
-			s = way(plan, NULL, " -> ");
+			s = plan_way(plan, NULL, " -> ");
 			say("the way comes back to %s@%s:%d: %s", a->user,
 			    a->hostname, a->port, s);
 			free(s);
@@ -471,7 +474,7 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 		return 0;
 	scratch = scratch_hop(hop);
 	if (n > 1)
-		q.earlier = earlier = way(plan, hop, ",");
+		q.earlier = earlier = plan_way(plan, hop, ",");
 	q.next = next = after(plan, hop);
 	if (ask(scratch, &q, 0) == ANSWER_OK) {
 		hop->remotecommand = scratch->remotecommand;

@@ -395,6 +395,7 @@ void	 cipher_order(struct hop *);
 
 /* plan.c: command line and ssh's answers to a list of hops */
 int	 plan_make(struct plan *, const struct conf *);
+char	*plan_way(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
 
 /* without.c: a hop's settings where there is no ssh */
