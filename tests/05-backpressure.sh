@@ -19,36 +19,14 @@ flat()
 	local pid first last
 
 	pid=$(hop_pids)
-	wait_until 'settled "$pid"' 5
-	first=$(rss "$pid")
+	wait_until 'settled "$pid"' 5	# its windows are full
+	first=$(memory VmRSS "$pid")
 	# Three seconds of a stalled reader are the subject here.
 	sleep 3
-	last=$(rss "$pid")
+	last=$(memory VmRSS "$pid")
 	at_most "$what: growth in 3 s, kB" $((last - first)) \
 	    $((1024 * TEST_MEM_FACTOR))
-	at_most "$what: peak so far, kB" "$(field_of VmHWM "$pid")" "$limit"
-}
-
-# Its windows are full: no growth over 300 ms.
-settled()
-{
-	local before
-
-	before=$(rss "$1")
-	sleep 0.3
-	[ "$(rss "$1")" = "$before" ]
-}
-
-# A line of /proc/PID/status.
-field_of()
-{
-	awk -v key="$1:" '$1 == key { print $2 }' "/proc/$2/status"
-}
-
-# Resident memory in kB.
-rss()
-{
-	field_of VmRSS "$1"
+	at_most "$what: peak so far, kB" "$(memory VmHWM "$pid")" "$limit"
 }
 
 # Everything arrived, both ways.

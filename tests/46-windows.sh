@@ -126,22 +126,6 @@ slow_reader()
 	equal "not much to send: no more is granted" "$(granted 1)" "$ALWAYS"
 }
 
-# A line of /proc/PID/status.
-field_of()
-{
-	awk -v key="$1:" '$1 == key { print $2 }' "/proc/$2/status"
-}
-
-# Memory does not grow over 300 ms.
-settled()
-{
-	local before
-
-	before=$(field_of VmRSS "$1")
-	sleep 0.3
-	[ "$(field_of VmRSS "$1")" = "$before" ]
-}
-
 # A reader who takes half of it, and then nothing, until $T/go is there; what
 # has come is in $T/first and $T/rest.
 moody_reader()
@@ -170,7 +154,7 @@ stalled_reader()
 	pid=$!
 	wait_until '[ -e "$T/stalled" ]' 60 || die "half of it comes" "$T/err"
 	wait_until "settled $pid" 10 || fail "$what: memory comes to rest"
-	at_most "$what: peak, kB" "$(field_of VmHWM "$pid")" "$limit"
+	at_most "$what: peak, kB" "$(memory VmHWM "$pid")" "$limit"
 	: >"$T/go"
 	check "$what: it ends well" wait "$pid"
 	wait "$reader"

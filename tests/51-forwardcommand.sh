@@ -41,22 +41,6 @@ at()
 
 # ---- what it carries ---------------------------------------------------------
 
-# moves SENTENCE ARGUMENTS: two megabytes there and back, with an end of file
-# behind them.
-moves()
-{
-	local sentence=$1
-
-	shift
-	drive --send 2000000 --deadline $((60 * TEST_TIME_FACTOR)) -- "$@" \
-	    127.0.0.1 "${PORT[echo]}" >"$T/drive" 2>"$T/err"
-	equal "$sentence: status" "$(field status "$T/drive")" 0
-	equal "$sentence: bytes back" "$(field got "$T/drive")" 2000000
-	equal "$sentence: the same bytes" "$(field got_sha "$T/drive")" \
-	    "$(field sent_sha "$T/drive")"
-	equal "$sentence: no word" "$(cat "$T/err")" ""
-}
-
 # Alone, first, in the middle, last, and one after the other.
 places()
 {

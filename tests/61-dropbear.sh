@@ -57,13 +57,7 @@ start_dropbear()
 		    -p "127.0.0.1:${PORT[$name]}" "$@" \
 		    </dev/null >/dev/null 2>>"$log" &
 		PID[$name]=$!
-		wait_until "grep -q 'Not backgrounding' $log ||
-		    ! kill -0 ${PID[$name]} 2>/dev/null"
-		if grep -q 'Not backgrounding' "$log"; then
-			SERVERS+=("${PID[$name]}")
-			return
-		fi
-		wait "${PID[$name]}"
+		! listens "$name" 'Not backgrounding' || return 0
 		grep -q 'Address already in use' "$log" || break
 	done
 	die "dropbear $name starts" "$log"

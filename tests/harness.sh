@@ -324,6 +324,19 @@ known()
 	echo "[127.0.0.1]:${PORT[$1]} $type $key"
 }
 
+# listens NAME PATTERN: waits until a server that was started says so, or ends.
+listens()
+{
+	wait_until "grep -q '$2' $T/$1.log ||
+	    ! kill -0 ${PID[$1]} 2>/dev/null"
+	if grep -q "$2" "$T/$1.log"; then
+		SERVERS+=("${PID[$1]}")
+		return
+	fi
+	wait "${PID[$1]}"
+	return 1
+}
+
 # start_sshd NAME [sshd_config lines...]: lines given win over those below.
 start_sshd()
 {
@@ -364,13 +377,7 @@ start_sshd()
 		: >"$log"
 		"$SSHD" -D -e -f "$T/$name.conf" </dev/null >/dev/null 2>>"$log" &
 		PID[$name]=$!
-		wait_until "grep -q '^Server listening' $log ||
-		    ! kill -0 ${PID[$name]} 2>/dev/null"
-		if grep -q '^Server listening' "$log"; then
-			SERVERS+=("${PID[$name]}")
-			return
-		fi
-		wait "${PID[$name]}"
+		! listens "$name" '^Server listening' || return 0
 		grep -q 'Address already in use' "$log" || break
 	done
 	die "sshd $name starts" "$log"
@@ -553,6 +560,38 @@ drive()
 field()
 {
 	grep -Eo "(^| )$1=[^ ]*" "$2" | tail -n 1 | cut -d= -f2
+}
+
+# moves SENTENCE ARGUMENTS: two megabytes to the echo and back, with an end of
+# file behind them.
+moves()
+{
+	local sentence=$1
+
+	shift
+	drive --send 2000000 --deadline $((60 * TEST_TIME_FACTOR)) -- "$@" \
+	    127.0.0.1 "${PORT[echo]}" >"$T/drive" 2>"$T/err"
+	equal "$sentence: status" "$(field status "$T/drive")" 0
+	equal "$sentence: bytes back" "$(field got "$T/drive")" 2000000
+	equal "$sentence: the same bytes" "$(field got_sha "$T/drive")" \
+	    "$(field sent_sha "$T/drive")"
+	equal "$sentence: no word" "$(cat "$T/err")" ""
+}
+
+# memory KEY PID: in kB, as a line of /proc/PID/status has it.
+memory()
+{
+	awk -v key="$1:" '$1 == key { print $2 }' "/proc/$2/status"
+}
+
+# settled PID: its memory does not grow over 300 ms.
+settled()
+{
+	local before
+
+	before=$(memory VmRSS "$1")
+	sleep 0.3
+	[ "$(memory VmRSS "$1")" = "$before" ]
 }
 
 [ -x "$PROXYHOP" ] || die "there is a program ($PROXYHOP)"
