@@ -45,9 +45,12 @@ next_look(const struct chain *c)
 	return c->began + (t / PATIENCE + 1) * PATIENCE;
 }
 
-/* How long poll(2) may wait, in milliseconds. */
+/*
+ * How long poll(2) may wait, in milliseconds; gathered is when gather() was
+ * called, since it has left out who rests.
+ */
 static int
-timeout(const struct chain *c, uint64_t until)
+timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 {
 	uint64_t t;
 	int i;
@@ -59,7 +62,7 @@ timeout(const struct chain *c, uint64_t until)
 	until = earlier(until, next_look(c));
 	for (i = 0; i < c->n; i++)
 		until = earlier(until, earlier(alive_due(&c->links[i]),
-		    link_rest(&c->links[i])));
+		    link_rest(&c->links[i], gathered)));
 	if (until == 0)
 		return INFTIM;
 	t = now();
@@ -69,7 +72,7 @@ timeout(const struct chain *c, uint64_t until)
 }
 
 static nfds_t
-gather(struct chain *c, struct pollfd *pfd)
+gather(struct chain *c, uint64_t t, struct pollfd *pfd)
 {
 	struct link *l;
 	int i;
@@ -77,7 +80,7 @@ gather(struct chain *c, struct pollfd *pfd)
 	for (i = 0; i < c->n; i++, pfd += FDS) {
 		l = &c->links[i];
 		pfd[0].fd = l->event == NULL ? -1 : ssh_get_fd(l->session);
-		pfd[0].events = link_rest(l) == 0 ? POLLIN : 0;
+		pfd[0].events = link_rest(l, t) == 0 ? POLLIN : 0;
 		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
 			pfd[0].events |= POLLOUT;
 		relay_poll(&l->relay, &pfd[1]);
@@ -99,7 +102,8 @@ turn(struct chain *c, struct pollfd *pfd)
 
 	for (i = 0; i < c->n; i++) {
 		l = &c->links[i];
-		if (pfd[i * FDS].revents != 0 || (fed && link_rest(l) == 0))
+		if (pfd[i * FDS].revents != 0 || (fed &&
+		    link_rest(l, now()) == 0))
 			link_drive(l);
 		fed = l->relay.moved;
 		l->relay.moved = 0;
@@ -169,16 +173,17 @@ int
 chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 {
 	struct pollfd pfd[MAX_HOPS * FDS + 1 + MORE];
+	uint64_t t = now();
 	nfds_t own;
 	int rc;
 
 	if ((rc = lost(c)) != OK)
 		return rc;
 	memset(pfd, 0, sizeof(pfd));
-	own = gather(c, pfd);
+	own = gather(c, t, pfd);
 	if (n > 0)
 		memcpy(pfd + own, more, n * sizeof(*more));
-	rc = poll(pfd, own + n, timeout(c, until));
+	rc = poll(pfd, own + n, timeout(c, t, until));
 	if (rc == -1 && errno != EINTR)
 		err(RETRY, "poll");
 	if (rc == -1)

@@ -479,16 +479,16 @@ overrun(const struct link *l)
  * While the reader of what l carries is late, its session rests between reads:
  * what is to come then waits in the kernel's buffers, and not in ours.  The
  * rest is short, since window adjusts, rekeying and EOF have to get through
- * whatever the reader does.  Returns until when (milliseconds as of now()), or
- * 0: not now.
+ * whatever the reader does.  Returns until when, or 0 if not at the time t (both
+ * milliseconds as of now()).
  */
 uint64_t
-link_rest(const struct link *l)
+link_rest(const struct link *l, uint64_t t)
 {
 	/* a joint holds enough by itself */
 	size_t ahead = l->joint == -1 ? AHEAD : 0;
 
-	return relay_kept(&l->relay) > ahead && now() < l->driven + REST ?
+	return relay_kept(&l->relay) > ahead && t < l->driven + REST ?
 	    l->driven + REST : 0;
 }
 

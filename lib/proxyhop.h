@@ -428,7 +428,7 @@ int	 link_forward(struct chain *, struct link *, const char *, int, int,
 	    int);
 void	 link_unforward(struct link *);
 const char *link_complaint(struct link *);
-uint64_t link_rest(const struct link *);
+uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
 void	 link_overhear(struct link *);
