@@ -200,6 +200,7 @@ verdict_free(struct verdict *v)
 	place_free(&v->other);
 	place_free(&v->authority);
 	free(v->name);
+	v->name = NULL;
 }
 
 /* The line for the key, on a line of its own even if the last had no end. */
@@ -540,9 +541,15 @@ hostkey_check(struct chain *c, struct link *l)
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return fail(c, l, GIVEUP, "it has shown no host key");
 	l->hostkey = v.key;	/* from here on it must stay the same */
-	if (l->known[0].name == NULL)
+	if (l->known[0].name != NULL)
+		look_up(l, &v);
+	/* a line may have been added while the server kept us waiting */
+	if (v.known.file == NULL) {
+		verdict_free(&v);
+		hostkey_forget(l);
 		hostkey_read(l);
-	look_up(l, &v);
+		look_up(l, &v);
+	}
 	look_up_address(l, &v);
 	if (v.revoked.file != NULL)
 		status = fail(c, l, GIVEUP, "the host key is revoked: "

@@ -3,6 +3,7 @@
 # key is written, before anything else is sent to it.
 
 . "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/net.sh"
 
 ssh-keygen -q -t rsa -b 2048 -N '' -f "$T/rsa" </dev/null
 new_key "$T/wrong"
@@ -184,6 +185,42 @@ key_types()
 	passes "only the ed25519 key is known"
 }
 
+# meanwhile LINE: gw1's banner comes only after the line has got to known_hosts;
+# with accept-new.
+meanwhile()
+{
+	local status=0 lines
+
+	rm -f "$T/kh" "$T/go"
+	mapfile -t lines < <(by gw1 late)
+	conf "${lines[@]}" "UserKnownHostsFile $T/kh" \
+	    "StrictHostKeyChecking accept-new"
+	hop -vv -J gw1 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" \
+	    2>"$T/err" &
+	wait_for "$T/err" "$T/kh: No such file"
+	echo "$1" >"$T/kh"
+	: >"$T/go"
+	wait $! || status=$?
+	equal "a line that comes while we wait: nothing is added" \
+	    "$(cat "$T/kh")" "$1"
+	return $status
+}
+
+# Somebody else meets a gateway first, while its server keeps us waiting.
+key_meanwhile()
+{
+	start_slow late --hold "$T/go" gw1
+	check "a right line that comes while we wait" \
+	    meanwhile "$(known gw1)"
+	if meanwhile "$(known gw1 "$T/wrong")"; then
+		fail "a wrong line that comes while we wait" "$T/err"
+	else
+		check "a wrong line that comes while we wait" \
+		    grep -q 'hostkey: the host key has changed' "$T/err"
+	fi
+}
+
+key_meanwhile
 for n in 1 2 3; do
 	key_known
 	key_unknown
