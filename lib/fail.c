@@ -72,8 +72,14 @@ fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
 int
 fail_timeout(struct chain *c, struct link *l)
 {
-	if (c->tries > 0 && (l->stage <= STAGE_BANNER ||
-	    l != &c->links[c->n - 1]))
+	struct link *last = &c->links[c->n - 1];
+
+	/* the hop before only opens again what this one has closed */
+	if (c->tries > 0 && l != last && last->stage == STAGE_BANNER) {
+		l = last;
+		link_stage(l, STAGE_BANNER);
+	}
+	if (c->tries > 0 && (l->stage <= STAGE_BANNER || l != last))
 		return fail(c, l, RETRY, "%s%s, then no answer within "
 		    "%d seconds; is it short of MaxStartups?", c->cause,
 		    chain_tries(c, 0), l->hop->connecttimeout);
