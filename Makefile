@@ -10,11 +10,12 @@ PROG	 = proxyhop
 O	 = build
 
 # looked up when used, not before: make deps may have to install pkg-config
-FLAGS	 = -std=c11 -D_GNU_SOURCE -DLIBBSD_OPENBSD_VIS $(WARN) \
+FLAGS	 = -Ilib -std=c11 -D_GNU_SOURCE -DLIBBSD_OPENBSD_VIS $(WARN) \
 	   $(shell pkg-config --cflags $(PKGS))
 LIBS	 = $(shell pkg-config --libs $(PKGS)) -lresolv
 
-OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/*.c))
+HEADERS	 = $(wildcard lib/*/*.h)
+OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/*/*.c))
 TESTS	 = $(patsubst tests/%.c,$(O)/%,$(wildcard tests/test_*.c))
 
 all: $(PROG)
@@ -22,17 +23,17 @@ all: $(PROG)
 $(PROG): $(O)/proxyhop.o $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(O)/proxyhop.o $(OBJS) $(LIBS)
 
-$(O)/proxyhop.o: proxyhop.c lib/proxyhop.h
+$(O)/proxyhop.o: proxyhop.c $(HEADERS)
 	@mkdir -p $(O)
 	$(CC) $(CPPFLAGS) $(FLAGS) $(CFLAGS) -c -o $@ proxyhop.c
 
-$(O)/%.o: lib/%.c lib/proxyhop.h
-	@mkdir -p $(O)
+$(O)/%.o: lib/%.c $(HEADERS)
+	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(FLAGS) $(CFLAGS) -c -o $@ $<
 
-$(O)/test_%: tests/test_%.c $(OBJS) lib/proxyhop.h
+$(O)/test_%: tests/test_%.c $(OBJS) $(HEADERS)
 	$(CC) $(CPPFLAGS) $(FLAGS) $(shell pkg-config --cflags criterion) \
-	    -Wno-pedantic $(CFLAGS) $(LDFLAGS) -Ilib -o $@ $< $(OBJS) \
+	    -Wno-pedantic $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJS) \
 	    $(LIBS) $(shell pkg-config --libs criterion)
 
 # seconds, no network
@@ -45,8 +46,8 @@ FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask
 fuzz:
 	@mkdir -p build/fuzz
 	@for f in $(FUZZERS); do \
-	    clang $(FLAGS) -g -O1 -fsanitize=fuzzer,address,undefined -Ilib \
-	    -o build/fuzz/$$f tests/fuzz/$$f.c lib/*.c $(LIBS) && \
+	    clang $(FLAGS) -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -o build/fuzz/$$f tests/fuzz/$$f.c lib/*/*.c $(LIBS) && \
 	    mkdir -p build/fuzz/$$f.corpus && \
 	    build/fuzz/$$f -max_total_time=60 -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/ build/fuzz/$$f.corpus \
@@ -56,9 +57,9 @@ fuzz:
 replay:
 	@mkdir -p build/fuzz
 	@for f in $(FUZZERS); do \
-	    $(CC) $(FLAGS) -g -O1 -fsanitize=address,undefined -Ilib \
+	    $(CC) $(FLAGS) -g -O1 -fsanitize=address,undefined \
 	    -o build/fuzz/$$f.replay tests/fuzz/replay.c tests/fuzz/$$f.c \
-	    lib/*.c $(LIBS) && \
+	    lib/*/*.c $(LIBS) && \
 	    build/fuzz/$$f.replay tests/fuzz/$${f#fuzz_}/* || exit 1; done
 
 # everything, on real servers

@@ -32,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/proxyhop.h"
+#include "chain/chain.h"
 
 static void __attribute__((noreturn))
 usage(void)

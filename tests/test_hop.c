@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "proxyhop.h"
+#include "plan/plan.h"
 
 struct good {
 	char	spec[64], user[32], name[64];

@@ -2,7 +2,7 @@
 
 #include <criterion/criterion.h>
 
-#include "proxyhop.h"
+#include "plan/plan.h"
 
 static struct hop *
 gateway(void)

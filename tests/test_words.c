@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxyhop.h"
+#include "plan/plan.h"
 
 Test(words, list) {
 	struct words w = { NULL, 0 };

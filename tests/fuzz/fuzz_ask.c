@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "proxyhop.h"
+#include "plan/plan.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

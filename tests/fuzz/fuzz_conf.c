@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxyhop.h"
+#include "plan/plan.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxyhop.h"
+#include "base/base.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

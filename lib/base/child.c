@@ -1,0 +1,55 @@
+/*
+ * Children that do for us what cannot be done without waiting.  None of them
+ * outlives us unless it is to.
+ */
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+/* As fork(2), but the child gets signal when we are gone, however that was. */
+pid_t
+child_fork(int signal)
+{
+	pid_t parent = getpid(), pid;
+
+	if ((pid = fork()) != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, signal);
+	if (getppid() != parent)
+		_exit(RETRY);
+	return 0;
+}
+
+/*
+ * As child_fork(), with a pipe from the child to us: leaves in *end the one
+ * end of it that the caller, which owns it, is to use.
+ */
+pid_t
+child_pipe(int signal, int *end)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = child_fork(signal)) == -1)
+		return -1;
+	*end = pair[pid == 0];
+	close(pair[pid != 0]);
+	return pid;
+}
+
+/* Waits until a child has ended; returns what waitpid(2) says of it, or -1. */
+int
+child_wait(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return status;
+}

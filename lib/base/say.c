@@ -1,0 +1,246 @@
+/*
+ * Messages.  They go to -E's file or to stderr; where nobody would see stderr
+ * (ssh with ControlPersist points it at /dev/null) to the terminal, if there
+ * is one.  Writing never blocks: a message is dropped rather than the carrying
+ * held up.
+ */
+
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <err.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <paths.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plan/plan.h"
+
+#define QUIET	-1
+#define CUT	"...\n"		/* the end of a line that is too long */
+#define ERASE	"\r\033[K"	/* a line of a terminal: ECMA-48 */
+
+static int	level;			/* QUIET, 0, or how often -v */
+static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
+static int	live;			/* sayfd is a terminal, without -v */
+static volatile sig_atomic_t	shown;	/* a status line is there */
+static uint64_t	began;			/* ms; when the program did */
+
+static const char *const stages[] = {
+	"resolve", "connect", "banner", "kex", "hostkey", "auth", "forward",
+	"carry"
+};
+
+static int
+unseen(int fd)
+{
+	struct stat st, null;
+
+	if (fstat(fd, &st) == -1)
+		return 1;
+	return stat(_PATH_DEVNULL, &null) == 0 && S_ISCHR(st.st_mode) &&
+	    st.st_rdev == null.st_rdev;
+}
+
+/*
+ * Chooses where messages go and how many, from -E, -q and -v.  A log file
+ * that cannot be opened ends the program with status 1.
+ */
+void
+say_open(const struct conf *conf)
+{
+	began = now();
+	level = conf->quiet ? QUIET : conf->verbose;
+	if (conf->logfile != NULL) {
+		sayfd = open(conf->logfile,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		if (sayfd == -1)
+			err(GIVEUP, "-E %s", conf->logfile);
+	} else if (unseen(STDERR_FILENO))
+		sayfd = open(_PATH_TTY,
+		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	live = level == 0 && sayfd != -1 && isatty(sayfd);
+}
+
+/* Raises the level to that of n times -v, unless -q. */
+void
+say_more(int n)
+{
+	if (level != QUIET && level < n)
+		level = n;
+}
+
+/* Returns how often -v was given, or less than 0 for -q. */
+int
+say_level(void)
+{
+	return level;
+}
+
+/* Returns when the program began (milliseconds as of now()). */
+uint64_t
+say_began(void)
+{
+	return began;
+}
+
+/* Can a status line be shown, that is, on a terminal that is ours now? */
+int
+say_live(void)
+{
+	return live && level == 0 && tcgetpgrp(sayfd) == getpgrp();
+}
+
+/*
+ * Is the line that the cursor is in our status line, and nothing else?  Not if
+ * another program has begun to ask meanwhile.
+ */
+static int
+erasable(void)
+{
+	return shown && !terminal_taken();
+}
+
+/* Takes the status line away, if there is one; may be called by a signal. */
+void
+say_erase(void)
+{
+	if (erasable() && write(sayfd, ERASE, strlen(ERASE)) == -1)
+		live = 0;
+	shown = 0;
+}
+
+static void
+on_signal(int sig)
+{
+	say_erase();
+	raise(sig);		/* as it would have been without us */
+}
+
+/* Whoever ends us finds a clean line. */
+static void
+catch(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction old, sa = { .sa_flags = SA_RESETHAND | SA_NODEFER };
+	size_t i;
+
+	sa.sa_handler = on_signal;
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &sa, NULL);
+}
+
+/* As much of text as fits into a line of the terminal. */
+static void
+fit(char *text)
+{
+	struct winsize ws;
+
+	if (ioctl(sayfd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 &&
+	    strlen(text) >= ws.ws_col)
+		text[ws.ws_col - 1] = '\0';
+}
+
+/* Shows text in place of the last status line.  Only while say_live(). */
+void
+say_status(const char *fmt, ...)
+{
+	struct pollfd pfd = { sayfd, POLLOUT, 0 };
+	va_list ap;
+	char *text, *line;
+
+	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT) ||
+	    terminal_taken())
+		return;
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	fit(text);
+	if (!shown)
+		catch();
+	line = xasprintf(ERASE "%s", text);
+	shown = 1;
+	if (write(sayfd, line, strlen(line)) == -1)
+		live = 0;
+	free(line);
+	free(text);
+}
+
+/*
+ * One write for one line, so that lines of several programs do not mix; no
+ * more than a pipe that poll(2) finds writable takes without waiting.
+ */
+static void
+say_line(const char *fmt, va_list ap)
+{
+	struct pollfd pfd = { sayfd, POLLOUT, 0 };
+	char *text, *line;
+	size_t len;
+
+	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+		return;
+	text = xvasprintf(fmt, ap);
+	line = xasprintf("%sproxyhop: %s\n", erasable() ? ERASE : "", text);
+	shown = 0;
+	if ((len = strlen(line)) > PIPE_BUF) {
+		len = PIPE_BUF;
+		memcpy(line + len - strlen(CUT), CUT, strlen(CUT));
+	}
+	if (write(sayfd, line, len) == -1)
+		sayfd = -1;	/* nobody is left to be told */
+	free(line);
+	free(text);
+}
+
+/* Says one line, unless -q.  The text has no newline and no full stop. */
+void
+say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level == QUIET)
+		return;
+	va_start(ap, fmt);
+	say_line(fmt, ap);
+	va_end(ap);
+}
+
+/* Says one line if -v was given at least n times. */
+void
+say_debug(int n, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level < n)
+		return;
+	va_start(ap, fmt);
+	say_line(fmt, ap);
+	va_end(ap);
+}
+
+/* Returns the word for a stage. */
+const char *
+say_stage(enum stage stage)
+{
+	return stages[stage];
+}
+
+/* Returns milliseconds on a clock that nobody sets. */
+uint64_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}

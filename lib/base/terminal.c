@@ -1,0 +1,75 @@
+/*
+ * One question at a time on a terminal that several programs share.  Two that
+ * read from it get a line's bytes in turns, so that neither has the answer,
+ * and the first to be done turns the echo on while the other still asks.
+ *
+ * They are in one process group, since a terminal stops whoever else reads
+ * from it.  So a program that asks locks the byte with the number of its group
+ * in the terminal's own device: /dev/tty is one file for all terminals, and
+ * anybody could lock that.  Where the device's name is not known, there is no
+ * lock, and all is as with other programs.
+ */
+
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+#include <linux/major.h>
+
+#include <fcntl.h>
+#include <paths.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+static int
+open_device(void)
+{
+	char path[64];
+	unsigned dev;
+	int fd, known;
+
+	if ((fd = open(_PATH_TTY, O_RDWR | O_CLOEXEC)) == -1)
+		return -1;
+	known = ioctl(fd, TIOCGDEV, &dev) == 0 &&
+	    major(dev) == UNIX98_PTY_SLAVE_MAJOR;
+	close(fd);
+	if (!known)
+		return -1;
+	snprintf(path, sizeof(path), "/dev/pts/%u", minor(dev));
+	return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+static struct flock
+our_byte(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	lock.l_start = getpgrp();
+	lock.l_len = 1;
+	return lock;
+}
+
+/* Waits until nobody asks any more; it is then us, until this process ends. */
+void
+terminal_take(void)
+{
+	struct flock lock = our_byte();
+	int fd = open_device();
+
+	if (fd != -1)
+		(void)fcntl(fd, F_OFD_SETLKW, &lock);
+}
+
+/* Does anybody ask? */
+int
+terminal_taken(void)
+{
+	struct flock lock = our_byte();
+	int fd, taken;
+
+	if ((fd = open_device()) == -1)
+		return 0;
+	taken = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return taken;
+}

@@ -1,0 +1,200 @@
+/*
+ * Strings: allocated ones that cannot fail, lists of them, and text from
+ * elsewhere made fit to be shown.
+ */
+
+#include <err.h>
+#include <resolv.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vis.h>
+
+#include "base/base.h"
+
+/* As vasprintf(3), but returns the string, which the caller frees. */
+char *
+xvasprintf(const char *fmt, va_list ap)
+{
+	char *s;
+
+	if (vasprintf(&s, fmt, ap) == -1)
+		errx(RETRY, "out of memory");
+	return s;
+}
+
+/* As asprintf(3), but returns the string, which the caller frees. */
+char *
+xasprintf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	s = xvasprintf(fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+/* As calloc(3), never NULL. */
+void *
+xcalloc(size_t n, size_t size)
+{
+	void *p;
+
+	if ((p = calloc(n, size)) == NULL)
+		errx(RETRY, "out of memory");
+	return p;
+}
+
+/* As strdup(3), never NULL unless s is. */
+char *
+xstrdup(const char *s)
+{
+	return s == NULL ? NULL : xstrndup(s, strlen(s));
+}
+
+/* As strndup(3), never NULL. */
+char *
+xstrndup(const char *s, size_t n)
+{
+	char *p;
+
+	if ((p = strndup(s, n)) == NULL)
+		errx(RETRY, "out of memory");
+	return p;
+}
+
+/* Adds s to the end of w, which owns it from here on. */
+void
+words_add(struct words *w, char *s)
+{
+	if ((w->v = reallocarray(w->v, w->n + 1, sizeof(*w->v))) == NULL)
+		errx(RETRY, "out of memory");
+	w->v[w->n++] = s;
+}
+
+/* Empties w and frees what it held. */
+void
+words_free(struct words *w)
+{
+	while (w->n > 0)
+		free(w->v[--w->n]);
+	free(w->v);
+	w->v = NULL;
+}
+
+/*
+ * Appends s to the string *to, with the separator sep between where *to is
+ * not empty.  *to may be NULL; it is replaced by an allocated string.
+ */
+void
+words_join(char **to, const char *sep, const char *s)
+{
+	char *joined;
+
+	if (*to == NULL || **to == '\0')
+		joined = xstrdup(s);
+	else
+		joined = xasprintf("%s%s%s", *to, sep, s);
+	free(*to);
+	*to = joined;
+}
+
+/*
+ * Returns s, which may come from a stranger, as one line of printable text
+ * through vis(3).  The caller frees it.
+ */
+char *
+words_visible(const char *s)
+{
+	char *text;
+
+	if (stravis(&text, s, VIS_OCTAL | VIS_TAB | VIS_NL | VIS_NOSLASH) ==
+	    -1)
+		errx(RETRY, "out of memory");
+	return text;
+}
+
+/* Returns n bytes in base64 (RFC 4648), which the caller frees. */
+char *
+words_base64(const void *data, size_t n)
+{
+	size_t size = (n + 2) / 3 * 4 + 1;
+	char *s;
+
+	s = xcalloc(1, size);
+	(void)b64_ntop(data, n, s, size);
+	return s;
+}
+
+/*
+ * Decodes base64 into *data, which the caller frees.  Returns how many bytes
+ * there are, or -1.
+ */
+int
+words_unbase64(const char *s, unsigned char **data)
+{
+	size_t size = strlen(s) / 4 * 3 + 3;
+	int n;
+
+	*data = xcalloc(1, size);
+	n = b64_pton(s, *data, size);
+	if (n == -1) {
+		free(*data);
+		*data = NULL;
+	}
+	return n;
+}
+
+/*
+ * Takes the next word off *p, quotes as in a shell, no expansion.  Returns
+ * NULL, or what is wrong with it.
+ */
+static const char *
+next_word(const char **p, char *to)
+{
+	const char *s = *p;
+	char quote = '\0';
+
+	for (; *s != '\0' && (quote != '\0' || strchr(" \t\r\n", *s) == NULL);
+	    s++) {
+		if (quote == '\0' && (*s == '"' || *s == '\''))
+			quote = *s;
+		else if (*s == quote)
+			quote = '\0';
+		else if (*s == '\\' && (quote == '\0' || (quote == '"' &&
+		    (s[1] == '"' || s[1] == '\\')))) {
+			if (s[1] == '\0' || s[1] == '\n')
+				return "nothing after '\\'";
+			*to++ = *++s;
+		} else
+			*to++ = *s;
+	}
+	*to = '\0';
+	*p = s;
+	return quote == '\0' ? NULL : "a quote is not closed";
+}
+
+/*
+ * Splits a line into words, up to a # that begins one.  Returns NULL, or what
+ * is wrong with it.
+ */
+const char *
+words_split(struct words *w, const char *line)
+{
+	const char *why;
+	char *word;
+
+	for (;;) {
+		line += strspn(line, " \t\r\n");
+		if (*line == '\0' || *line == '#')
+			return NULL;
+		word = xcalloc(1, strlen(line) + 1);
+		why = next_word(&line, word);
+		words_add(w, word);
+		if (why != NULL)
+			return why;
+	}
+}

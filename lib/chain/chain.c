@@ -1,0 +1,426 @@
+/*
+ * The chain of links, and the one place in the program that waits.  Every
+ * step of a hop's set-up is a call that does not block; between two of them
+ * chain_wait() turns all hops, since the handshake of hop 3 needs hops 1 and
+ * 2 to keep moving.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+#define FDS	3	/* descriptors of a link: session, relay's two */
+#define MORE	8	/* descriptors of a step that waits for its own */
+#define PATIENCE	1000	/* ms; a set-up that takes longer is shown */
+#define PAUSE	100	/* ms before the second try; doubled each time */
+#define MAX_PAUSE	1600
+
+/* The end of the chain: what it relays goes to our stdin and stdout. */
+static const struct relay *
+last(const struct chain *c)
+{
+	return &c->links[c->n - 1].relay;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When the line about a slow set-up is to be written again; 0: never. */
+static uint64_t
+next_look(const struct chain *c)
+{
+	uint64_t t = now() - c->began;
+
+	if (c->deadline == 0 || !say_live())
+		return 0;
+	return c->began + (t / PATIENCE + 1) * PATIENCE;
+}
+
+/*
+ * How long poll(2) may wait, in milliseconds; gathered is when gather() was
+ * called, since it has left out who rests.
+ */
+static int
+timeout(const struct chain *c, uint64_t gathered, uint64_t until)
+{
+	uint64_t t;
+	int i;
+
+	for (i = 0; i < c->n; i++)
+		if (relay_ready(&c->links[i].relay))
+			return 0;
+	until = earlier(until, c->deadline);
+	until = earlier(until, next_look(c));
+	for (i = 0; i < c->n; i++)
+		until = earlier(until, earlier(alive_due(&c->links[i]),
+		    link_rest(&c->links[i], gathered)));
+	if (until == 0)
+		return INFTIM;
+	t = now();
+	if (until <= t)
+		return 0;
+	return until - t < INT_MAX ? (int)(until - t) : INT_MAX;
+}
+
+static nfds_t
+gather(struct chain *c, uint64_t t, struct pollfd *pfd)
+{
+	struct link *l;
+	int i;
+
+	for (i = 0; i < c->n; i++, pfd += FDS) {
+		l = &c->links[i];
+		pfd[0].fd = l->event == NULL ? -1 : ssh_get_fd(l->session);
+		pfd[0].events = link_rest(l, t) == 0 ? POLLIN : 0;
+		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
+			pfd[0].events |= POLLOUT;
+		relay_poll(&l->relay, &pfd[1]);
+	}
+	/* before anything is carried, only whether somebody still waits */
+	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
+	return (nfds_t)c->n * FDS + 1;
+}
+
+/*
+ * Down the chain each session reads, and what its relay wrote is there for
+ * the next; then back up, each relay reads what the session before it wrote.
+ */
+static void
+turn(struct chain *c, struct pollfd *pfd)
+{
+	struct link *l;
+	int i, fed = 0;
+
+	for (i = 0; i < c->n; i++) {
+		l = &c->links[i];
+		if (pfd[i * FDS].revents != 0 || (fed &&
+		    link_rest(l, now()) == 0))
+			link_drive(l);
+		fed = l->relay.moved;
+		l->relay.moved = 0;
+	}
+	for (i = c->n - 1; i >= 0; i--)
+		relay_step(&c->links[i].relay, &pfd[i * FDS + 1]);
+}
+
+/*
+ * Has a link that was up gone?  It no longer matters when the target has
+ * closed and we only have to write what it sent.  Asked before each wait,
+ * since any call into libssh may find out, a write as well, and close the
+ * descriptor that would have told us.
+ */
+static int
+lost(struct chain *c)
+{
+	int i;
+
+	if (c->n == 0 || relay_safe(last(c)))
+		return OK;
+	for (i = 0; i < c->n; i++)
+		if (c->links[i].up && link_gone(&c->links[i]))
+			return fail_lost(c, &c->links[i]);
+	return OK;
+}
+
+/* The line about a set-up that takes its time. */
+static void
+show(const struct chain *c)
+{
+	uint64_t t = now() - c->began;
+
+	if (c->deadline == 0 || t < PATIENCE || !say_live())
+		return;
+	if (c->at->number == 0)
+		say_status("%s: %s, %d s", c->at->hop->name,
+		    say_stage(c->at->stage), (int)(t / 1000));
+	else
+		say_status("%s (hop %d of %d): %s, %d s", c->at->hop->name,
+		    c->at->number, c->plan->nhops, say_stage(c->at->stage),
+		    (int)(t / 1000));
+}
+
+/* What is to be done when the time has come, whatever poll(2) said. */
+static int
+on_time(struct chain *c)
+{
+	int status;
+
+	if ((status = alive_step(c)) != OK)
+		return status;
+	if (c->deadline != 0 && now() >= c->deadline)
+		return fail_timeout(c, c->at);
+	show(c);
+	return OK;
+}
+
+/*
+ * Waits until something can be done, or until the time until (milliseconds
+ * as of now(), 0: no limit) or the deadline of the hop being set up, and does
+ * it for every link.  The caller's own n descriptors in more are waited for,
+ * too.  Returns OK, or another status after saying which hop failed, or
+ * without a word if nobody waits for the chain any more.
+ */
+int
+chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
+{
+	struct pollfd pfd[MAX_HOPS * FDS + 1 + MORE];
+	uint64_t t = now();
+	nfds_t own;
+	int rc;
+
+	if ((rc = lost(c)) != OK)
+		return rc;
+	memset(pfd, 0, sizeof(pfd));
+	own = gather(c, t, pfd);
+	if (n > 0)
+		memcpy(pfd + own, more, n * sizeof(*more));
+	rc = poll(pfd, own + n, timeout(c, t, until));
+	if (rc == -1 && errno != EINTR)
+		err(RETRY, "poll");
+	if (rc == -1)
+		return OK;
+	if (n > 0)
+		memcpy(more, pfd + own, n * sizeof(*more));
+	if (pfd[own - 1].revents != 0)
+		return RETRY;
+	turn(c, pfd);
+	return on_time(c);
+}
+
+/* As chain_wait() with nothing of one's own to wait for. */
+int
+chain_turn(struct chain *c)
+{
+	return chain_wait(c, NULL, 0, 0);
+}
+
+static struct link *
+link_new(struct chain *c, const struct hop *hop)
+{
+	struct link *l = &c->links[c->n++];
+
+	memset(l, 0, sizeof(*l));
+	l->hop = hop;
+	l->number = c->n;
+	l->agentfd = l->joint = -1;
+	l->ladder = c->ladder;
+	c->tries = 0;
+	return l;
+}
+
+/* From now on it is l that has its ConnectTimeout to get on. */
+static void
+turn_to(struct chain *c, struct link *l)
+{
+	c->at = l;
+	c->deadline = now() + (uint64_t)l->hop->connecttimeout * 1000;
+}
+
+/*
+ * The hop being set up has refused us, or dropped us, as a busy one does, as
+ * cause, a constant, has it.  Is there time for another try, and have there
+ * been fewer than most (0: no limit)?  It then has to be made.
+ */
+int
+chain_again(struct chain *c, int most, const char *cause)
+{
+	const struct hop *hop = c->links[c->n - 1].hop;
+	uint32_t pause;
+
+	/* asking for the target is no try: its client may want to know */
+	if (c->tries < 0)
+		return 0;
+	pause = PAUSE << (c->tries < 4 ? c->tries : 4);
+	if (c->tries == 0)
+		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
+	if (most > 0 && hop->connectionattempts - 1 > most)
+		most = hop->connectionattempts - 1;
+	c->cause = cause;
+	/* many of us may have been dropped together */
+	c->pause = pause / 2 + arc4random_uniform(pause);
+	return (most == 0 || c->tries < most) && now() + c->pause < c->until;
+}
+
+/*
+ * Returns how often the hop has failed, in words, or nothing if once; more, if
+ * not all tries have been counted.
+ */
+const char *
+chain_tries(struct chain *c, int more)
+{
+	c->tried[0] = '\0';
+	if (c->tries + more > 1)
+		snprintf(c->tried, sizeof(c->tried), ", %d times",
+		    c->tries + more);
+	return c->tried;
+}
+
+/* Takes down what the last try has left, and waits a little. */
+static int
+rest(struct chain *c, struct link *l)
+{
+	uint64_t until = now() + c->pause;
+	int status = OK;
+
+	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, c->cause,
+	    c->pause);
+	link_over(c->at, c->cause);
+	link_drop(l);
+	if (l->number > 1)
+		link_unforward(l - 1);
+	c->tries++;
+	c->at = l;
+	c->deadline = c->until;
+	while (status == OK && now() < until)
+		status = chain_wait(c, NULL, 0, until);
+	return status;
+}
+
+/* A descriptor that leads to l's hop: a socket, or a channel of the last. */
+static int
+approach(struct chain *c, struct link *l, int *fd)
+{
+	struct link *before = l - 1;
+	int status;
+
+	if (c->tries == 0)
+		turn_to(c, l->number == 1 ? l : before);
+	if (l->number == 1)
+		return dial(c, l, fd);
+	c->at = before;
+	joint_open(&before->joint, fd);
+	status = link_forward(c, before, l->hop->hostname, l->hop->port,
+	    before->joint, before->joint);
+	if (status != OK) {
+		close(*fd);
+		return status;
+	}
+	if (c->tries == 0)
+		turn_to(c, l);
+	c->at = l;
+	return OK;
+}
+
+/* From the hop before to a session with this one. */
+static int
+reach(struct chain *c, struct link *l)
+{
+	int fd, status;
+
+	for (;;) {
+		if ((status = approach(c, l, &fd)) == OK)
+			status = link_connect(c, l, fd);
+		if (status != AGAIN || (status = rest(c, l)) != OK)
+			return status;
+	}
+}
+
+/* From the hop before to one that has let us in. */
+static int
+add_link(struct chain *c, const struct hop *hop)
+{
+	struct link *l = link_new(c, hop);
+	int status;
+
+	if ((status = reach(c, l)) == OK &&
+	    (status = hostkey_check(c, l)) == OK)
+		status = auth(c, l);
+	link_overhear(NULL);
+	return status;
+}
+
+/*
+ * Connects all hops of plan in order, and opens a channel to its target that
+ * is joined to in and out.  Returns OK, or another status after saying what
+ * failed; chain_close() in either case.
+ */
+int
+chain_open(struct chain *c, const struct plan *plan, int in, int out)
+{
+	const struct hop *hop;
+	struct link *l;
+	int status = OK;
+
+	c->plan = plan;
+	c->began = now();
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if ((status = add_link(c, hop)) != OK)
+			break;
+	if (status == OK) {
+		l = &c->links[c->n - 1];
+		turn_to(c, l);
+		c->tries = -1;
+		status = link_forward(c, l, plan->host, plan->port, in, out);
+	}
+	c->deadline = 0;
+	c->carrying = 1;
+	say_erase();
+	return status;
+}
+
+/*
+ * Connects straight to plan's target, which has no gateway; the caller owns
+ * *fd.  Returns OK, or another status after saying what failed.
+ */
+int
+chain_dial(struct chain *c, const struct plan *plan, int *fd)
+{
+	struct link *l;
+	int status;
+
+	c->plan = plan;
+	c->began = now();
+	l = link_new(c, plan->target);
+	l->number = 0;		/* it is no hop */
+	turn_to(c, l);
+	c->tries = -1;
+	if ((status = dial(c, l, fd)) == OK)
+		link_stage(l, STAGE_CARRY);
+	c->deadline = 0;
+	c->carrying = 1;
+	say_erase();
+	return status;
+}
+
+/*
+ * Carries until the target has closed and all it sent is written, or nobody
+ * reads it any more.  Returns OK, or RETRY after saying which hop was lost, or
+ * that standard output has failed.
+ */
+int
+chain_carry(struct chain *c)
+{
+	struct link *l;
+	int error, status = OK;
+
+	while (status == OK && !relay_done(last(c)))
+		status = chain_turn(c);
+	l = &c->links[c->n - 1];
+	if (status == OK && l->command != NULL && !l->relay.any &&
+	    !l->relay.gone)
+		status = command_forward_end(c, l, NULL);
+	error = last(c)->gone;
+	if (status == OK && error != 0 && error != EPIPE &&
+	    error != ECONNRESET) {
+		say("standard output: %s", strerror(error));
+		status = RETRY;
+	}
+	return status;
+}
+
+/* Takes the chain down, last link first. */
+void
+chain_close(struct chain *c)
+{
+	while (c->n > 0)
+		link_close(&c->links[--c->n]);
+}

@@ -1,0 +1,341 @@
+/*
+ * Commands that take the place of a connection: the ProxyCommand that leads to
+ * the first hop, run here as ssh runs it, and the ForwardCommand that a hop
+ * runs to reach what comes next, where it forbids direct-tcpip.
+ */
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <ctype.h>
+#include <err.h>
+#include <paths.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+#define SAFE	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+		"0123456789._:-"
+#define GRACE	500	/* ms a command has to end by itself */
+
+/* What the %tokens of a command stand for; NULL: no such token there. */
+struct tokens {
+	const char	*host, *name, *user, *alias;
+	int		 port;
+	void		(*put)(FILE *, const char *);
+};
+
+static void
+plain(FILE *to, const char *s)
+{
+	fputs(s, to);
+}
+
+/*
+ * No more than a part of a word for a shell, within its quotes or without,
+ * whatever is in it.
+ */
+static void
+quoted(FILE *to, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (strchr(SAFE, *s) == NULL && isascii((unsigned char)*s))
+			fputc('\\', to);
+		fputc(*s, to);
+	}
+}
+
+/* Writes what %c stands for; returns -1 if that is nothing we know. */
+static int
+token(FILE *to, const struct tokens *t, int c)
+{
+	if (c == '%')
+		fputc('%', to);
+	else if (c == 'h')
+		t->put(to, t->host);
+	else if (c == 'p')
+		fprintf(to, "%d", t->port);
+	else if (c == 'k' && t->alias != NULL)
+		t->put(to, t->alias);
+	else if (c == 'n' && t->name != NULL)
+		t->put(to, t->name);
+	else if (c == 'r' && t->user != NULL)
+		t->put(to, t->user);
+	else
+		return -1;
+	return 0;
+}
+
+/* Returns the command, or NULL if it has a token that is none. */
+static char *
+expand(const char *text, const struct tokens *t)
+{
+	FILE *to;
+	char *command = NULL;
+	size_t len;
+	int rc = 0;
+
+	if ((to = open_memstream(&command, &len)) == NULL)
+		errx(RETRY, "out of memory");
+	for (; rc == 0 && *text != '\0'; text++)
+		if (*text == '%')
+			rc = token(to, t, *++text);
+		else
+			fputc(*text, to);
+	if (fclose(to) != 0)
+		errx(RETRY, "out of memory");
+	if (rc == 0)
+		return command;
+	free(command);
+	return NULL;
+}
+
+static char *
+proxy_command(const struct hop *hop)
+{
+	struct tokens t = { hop->hostname, hop->name, hop->user,
+	    hop->hostkeyalias != NULL ? hop->hostkeyalias : hop->name,
+	    hop->port, plain };
+
+	return expand(hop->proxycommand, &t);
+}
+
+/*
+ * Returns hop's ForwardCommand for host and port, in which no name can add a
+ * word for the shell there, or NULL if it has none.  The caller frees it.
+ */
+char *
+command_forward(const struct hop *hop, const char *host, int port)
+{
+	struct tokens t = { .host = host, .port = port, .put = quoted };
+
+	return hop->forwardcommand == NULL ? NULL :
+	    expand(hop->forwardcommand, &t);
+}
+
+/* Are hop's commands such as can be run?  Returns 0, or -1 after saying no. */
+int
+command_check(const struct hop *hop)
+{
+	char *proxy, *forward;
+	int rc = 0;
+
+	if (hop->proxycommand != NULL) {
+		if ((proxy = proxy_command(hop)) == NULL) {
+			say("%s: ProxyCommand %s: unknown %%token", hop->name,
+			    hop->proxycommand);
+			rc = -1;
+		}
+		free(proxy);
+	}
+	if (hop->forwardcommand != NULL && *hop->forwardcommand == '\0') {
+		say("%s: ForwardCommand is empty; none is for none",
+		    hop->name);
+		rc = -1;
+	} else if (hop->forwardcommand != NULL) {
+		if ((forward = command_forward(hop, "", 0)) == NULL) {
+			say("%s: ForwardCommand %s: only %%h, %%p and %%%% "
+			    "have a meaning", hop->name, hop->forwardcommand);
+			rc = -1;
+		}
+		free(forward);
+	}
+	return rc;
+}
+
+/* In the child: as ssh runs it. */
+static void __attribute__((noreturn))
+run(const char *command, int fd)
+{
+	const char *shell = getenv("SHELL");
+	char *text = xasprintf("exec %s", command);
+
+	(void)dup2(fd, STDIN_FILENO);
+	(void)dup2(fd, STDOUT_FILENO);
+	signal(SIGPIPE, SIG_DFL);
+	/* a first bash whose stdin is a socket would read .bashrc: bash(1) */
+	(void)setenv("SHLVL", "1", 0);
+	if (shell == NULL || *shell == '\0')
+		shell = _PATH_BSHELL;
+	execl(shell, shell, "-c", text, (char *)NULL);
+	_exit(127);		/* as a shell does; told with the status */
+}
+
+/*
+ * Runs the ProxyCommand of l's hop, and leaves in *fd where it begins; the
+ * caller owns *fd, and command_end() must follow.
+ */
+void
+command_start(struct link *l, int *fd)
+{
+	char *command = proxy_command(l->hop);
+	int theirs;
+
+	link_stage(l, STAGE_CONNECT);
+	joint_open(fd, &theirs);
+	joint_block(theirs);
+	if ((l->pid = child_fork(SIGHUP)) == -1)
+		err(RETRY, "cannot run a ProxyCommand");
+	if (l->pid == 0)
+		run(command, theirs);
+	close(theirs);
+	link_note(l, "ProxyCommand %s", command);
+	free(command);
+}
+
+/* Has the child ended within ms?  Then its status is in *status. */
+static int
+ended(pid_t pid, int ms, int *status)
+{
+	struct timespec pause = { 0, 5 * 1000 * 1000 };
+	uint64_t until = now() + ms;
+	pid_t rc;
+
+	while ((rc = waitpid(pid, status, WNOHANG)) == 0 && now() < until)
+		(void)nanosleep(&pause, NULL);
+	return rc != 0;
+}
+
+/*
+ * Ends the ProxyCommand of l, if there is one, gently first.  Returns what
+ * waitpid(2) says of it, or -1.
+ */
+int
+command_end(struct link *l)
+{
+	int status = -1;
+
+	if (l->pid <= 0)
+		return -1;
+	(void)kill(l->pid, SIGHUP);
+	if (!ended(l->pid, GRACE, &status)) {
+		(void)kill(l->pid, SIGKILL);
+		status = child_wait(l->pid);
+	}
+	l->pid = 0;
+	return status;
+}
+
+/* How a command has ended, in words; the caller frees them. */
+static char *
+ending(int status)
+{
+	if (WIFSIGNALED(status))
+		return xasprintf("was ended by signal %d", WTERMSIG(status));
+	return xasprintf("ended with status %d", WEXITSTATUS(status));
+}
+
+/* A command that cannot be run will not be by trying again: sh(1). */
+static int
+verdict(int exit)
+{
+	return exit == 126 || exit == 127 ? GIVEUP : RETRY;
+}
+
+/*
+ * The ProxyCommand that was to lead to l has ended.  Returns OK if it ended
+ * well, so that it was not its fault, or a status after saying how it did.
+ */
+int
+command_fail(struct chain *c, struct link *l)
+{
+	char *words, *command;
+	int status = -1, rc;
+
+	if (ended(l->pid, GRACE, &status))
+		l->pid = 0;
+	else
+		status = command_end(l);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return OK;
+	words = ending(status);
+	rc = WIFEXITED(status) ? verdict(WEXITSTATUS(status)) : RETRY;
+	command = proxy_command(l->hop);
+	l->stage = STAGE_CONNECT;
+	(void)fail(c, l, rc, "its ProxyCommand (%s) %s before %s answered; "
+	    "try that command by hand", command, words, l->hop->name);
+	free(words);
+	free(command);
+	return rc;
+}
+
+/*
+ * l was up, and is lost.  If that is since its ProxyCommand has ended, says so
+ * and returns 1.
+ */
+int
+command_lost(struct chain *c, struct link *l)
+{
+	char *words, *command;
+	int status = -1;
+
+	if (!ended(l->pid, GRACE, &status))
+		return 0;
+	l->pid = 0;
+	words = ending(status);
+	command = proxy_command(l->hop);
+	(void)fail(c, l, RETRY, "connection lost: its ProxyCommand (%s) %s; "
+	    "see what that says", command, words);
+	free(words);
+	free(command);
+	return 1;
+}
+
+/* How a ForwardCommand has ended, in words; the caller frees them. */
+static char *
+forward_ending(int exit)
+{
+	if (exit == EXIT_SIGNALED)
+		return xstrdup("was ended by a signal");
+	if (exit == EXIT_UNTOLD)
+		return xstrdup("has ended");
+	return xasprintf("ended with status %d", exit);
+}
+
+/*
+ * l's ForwardCommand has ended, and nothing that makes sense came through it,
+ * or something is missing; what came is said, or NULL.  Says so; returns a
+ * status.
+ */
+int
+command_forward_fail(struct chain *c, struct link *l, const char *said)
+{
+	int status = verdict(l->relay.exit);
+	const char *complaint = link_complaint(l);
+	char *words = forward_ending(l->relay.exit);
+
+	if (complaint != NULL)
+		said = complaint;
+	if (!c->carrying || !l->relay.any)
+		l->stage = STAGE_FORWARD;
+	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
+	    "it can reach %s:%d from %s", l->command, words,
+	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->to_host,
+	    l->to_port, l->hop->name);
+	free(words);
+	return status;
+}
+
+/*
+ * l's ForwardCommand has closed its side, and said is what came through it, or
+ * NULL: waits until the server has told how it ended.  Returns OK if that was
+ * well, or another status after saying what has failed.
+ */
+int
+command_forward_end(struct chain *c, struct link *l, const char *said)
+{
+	uint64_t until = now() + GRACE;
+	int status = OK;
+
+	while (status == OK && !l->relay.closed && !link_gone(l) &&
+	    now() < until)
+		status = chain_wait(c, NULL, 0, until);
+	if (status == OK && l->relay.exit != 0)
+		status = command_forward_fail(c, l, said);
+	return status;
+}

@@ -1,0 +1,448 @@
+/*
+ * What went wrong, in one line: which hop, at which stage, why, and what to
+ * do.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain/chain.h"
+
+/* user@host:port, a v6 address in brackets. */
+static char *
+address(const struct hop *hop)
+{
+	int v6 = strchr(hop->hostname, ':') != NULL;
+
+	return xasprintf("%s@%s%s%s:%d", hop->user, v6 ? "[" : "",
+	    hop->hostname, v6 ? "]" : "", hop->port);
+}
+
+/* LogLevel QUIET, which some versions of ssh print as SILENT. */
+static int
+is_quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
+}
+
+static void
+say_failure(const struct chain *c, const struct link *l, const char *text)
+{
+	const struct hop *via;
+	char *addr;
+
+	if (l->number == 0) {
+		say("%s (target, no gateway): %s: %s", l->hop->name,
+		    say_stage(l->stage), text);
+		return;
+	}
+	via = l->number == 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
+	addr = address(l->hop);
+	say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name, l->number,
+	    c->plan->nhops, addr, via == NULL ? "" : " via ",
+	    via == NULL ? "" : via->name, say_stage(l->stage), text);
+	free(addr);
+}
+
+/*
+ * Says the one line about what went wrong with l: which hop, which stage, and
+ * the text, which holds the cause and what to do.  Returns status.
+ */
+int
+fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	ladder_fail(c->ladder, l, text);
+	if (!is_quiet(l->hop))
+		say_failure(c, l, text);
+	free(text);
+	return status;
+}
+
+/* l has not done what it was to do within its ConnectTimeout; says so. */
+int
+fail_timeout(struct chain *c, struct link *l)
+{
+	struct link *last = &c->links[c->n - 1];
+
+	/* the hop before only opens again what this one has closed */
+	if (c->tries > 0 && l != last && last->stage == STAGE_BANNER) {
+		l = last;
+		link_stage(l, STAGE_BANNER);
+	}
+	if (c->tries > 0 && (l->stage <= STAGE_BANNER || l != last))
+		return fail(c, l, RETRY, "%s%s, then no answer within "
+		    "%d seconds; is it short of MaxStartups?", c->cause,
+		    chain_tries(c, 0), l->hop->connecttimeout);
+	if (l->stage == STAGE_FORWARD)
+		return fail(c, l, RETRY, "%s has not opened %s:%d within "
+		    "%d seconds; check that it is up and can be reached from "
+		    "%s", l->hop->name, l->to_host, l->to_port,
+		    l->hop->connecttimeout, l->hop->name);
+	if (l->stage == STAGE_RESOLVE)
+		return fail(c, l, RETRY, "no answer within %d seconds; check "
+		    "the name server, or write the address of %s as its "
+		    "HostName", l->hop->connecttimeout, l->hop->name);
+	return fail(c, l, RETRY, "no answer within %d seconds; check "
+	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
+	    l->hop->hostname);
+}
+
+/* Has the connection ended without a word? */
+static int
+disconnected(const struct link *l)
+{
+	const char *words = ssh_get_error(l->session);
+
+	return l->reason == NULL &&
+	    (strstr(words, "disconnected") != NULL ||
+	    strstr(words, "Connection reset") != NULL ||
+	    strstr(words, "Broken pipe") != NULL ||
+	    strstr(words, "Success") != NULL);
+}
+
+/*
+ * What libssh says in words that are about libssh, and what it means.  A
+ * finding is its own; reading on, it may forget that, and say instead that the
+ * connection has failed with success.
+ */
+static const struct phrase {
+	const char	*inside, *meaning;
+	int		 finding;
+} phrases[] = {
+	{ "SSH_MSG_DISCONNECT: ", NULL, 1 },	/* its own words */
+	{ "no match for method", "no algorithm in common", 1 },
+	{ "No version of SSH protocol", "it speaks no SSH 2", 1 },
+	{ "too large banner", "it sends what is no SSH banner", 1 },
+	{ "Packet len too high", "it sent what is no SSH packet", 1 },
+	{ "callback_receive_banner", "it sends what is no SSH banner", 0 },
+	{ "read_packet()", "it sent what is no SSH packet", 0 },
+	{ "HMAC error", "a packet from it was not intact", 0 },
+	{ "Decryption error", "a packet from it was not intact", 0 },
+	{ "decrypt", "a packet from it was not intact", 0 },
+	{ "Connection reset", "connection reset", 0 },
+	{ "Broken pipe", "connection reset", 0 },
+	{ "disconnected", "connection closed", 0 },
+	{ "Success", "connection closed", 0 },
+	{ NULL, NULL, 0 }
+};
+
+static const struct phrase *
+phrase(const char *words)
+{
+	const struct phrase *p = phrases;
+
+	while (p->inside != NULL && strstr(words, p->inside) == NULL)
+		p++;
+	return p;
+}
+
+/* Is text, of libssh's log, a finding that is to be remembered? */
+int
+fail_is_finding(const char *text)
+{
+	return phrase(text)->finding;
+}
+
+/* What libssh has found wrong, or else what it says last. */
+static const char *
+found(const struct link *l)
+{
+	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
+}
+
+/*
+ * Returns why l's session ended or failed, in the server's words if it gave
+ * any, fit to be shown.  The caller frees it.
+ */
+char *
+fail_words(const struct link *l)
+{
+	const char *words = found(l), *known = phrase(words)->meaning;
+	int n = 0;
+
+	if (l->impostor)
+		return xstrdup("its host key changed while connected");
+	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
+	if (n == 0 && known != NULL)
+		return xstrdup(known);
+	return words_visible(words[n] == '\0' ? "connection closed" :
+	    words + n);
+}
+
+/* Fails with the session's own words, and advice. */
+static int
+session_fail(struct chain *c, struct link *l, enum status status,
+    const char *advice)
+{
+	char *words;
+
+	words = fail_words(l);
+	(void)fail(c, l, status, "%s; %s", words, advice);
+	free(words);
+	return status;
+}
+
+/* What libssh calls a kind of algorithm, and what sets it. */
+static const struct kind {
+	const char		*kind, *keyword;
+	enum ssh_options_e	 option;
+} kinds[] = {
+	{ "kex algos", "KexAlgorithms", SSH_OPTIONS_KEY_EXCHANGE },
+	{ "server host key algo", "HostKeyAlgorithms", SSH_OPTIONS_HOSTKEYS },
+	{ "encryption", "Ciphers", SSH_OPTIONS_CIPHERS_C_S },
+	{ "mac algo", "MACs", SSH_OPTIONS_HMAC_C_S },
+	{ "compression", "Compression", SSH_OPTIONS_COMPRESSION_C_S },
+	{ NULL, NULL, SSH_OPTIONS_HOST }
+};
+
+/* Returns the list in brackets behind what, fit to be shown, or NULL. */
+static char *
+bracketed(const char *words, const char *what)
+{
+	const char *p = strstr(words, what);
+	char *list, *seen;
+
+	if (p == NULL)
+		return NULL;
+	p += strlen(what);
+	list = xstrndup(p, strcspn(p, "]"));
+	seen = words_visible(list);
+	free(list);
+	return seen;
+}
+
+/* Returns the first algorithm of list that libssh has, or NULL. */
+static char *
+first_known(const char *list, enum ssh_options_e option)
+{
+	ssh_session scratch = ssh_new();
+	char *copy, *rest, *name, *known = NULL;
+
+	copy = rest = xstrdup(list);
+	while (known == NULL && (name = strsep(&rest, ",")) != NULL)
+		if (*name != '\0' && scratch != NULL &&
+		    ssh_options_set(scratch, option, name) == 0)
+			known = xstrdup(name);
+	free(copy);
+	ssh_free(scratch);
+	return known;
+}
+
+/*
+ * RFC 4253, 7.1: no algorithm of one kind that both have.  Says both lists
+ * and the line that allows what the server likes best of what libssh has.
+ */
+static int
+fail_agree(struct chain *c, struct link *l)
+{
+	const char *words = found(l);
+	char *theirs = bracketed(words, "server ["), *known = NULL;
+	char *ours = bracketed(words, "client [");
+	const struct kind *k = kinds;
+
+	while (k->kind != NULL && strstr(words, k->kind) == NULL)
+		k++;
+	if (k->kind == NULL || theirs == NULL || ours == NULL)
+		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
+	else if ((known = first_known(theirs, k->option)) == NULL)
+		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
+		    "ours: %s; libssh has none of the server's", k->keyword,
+		    theirs, ours);
+	else
+		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
+		    "ours: %s; to allow one, in ssh_config: Host %s, %s +%s",
+		    k->keyword, theirs, ours, l->hop->name, k->keyword, known);
+	free(known);
+	free(ours);
+	free(theirs);
+	return GIVEUP;
+}
+
+/* sshd, when it has too many: before 9.8 without a word, then with one. */
+static int
+is_busy(const struct link *l)
+{
+	return l->greeting == NULL ||
+	    strstr(l->greeting, "MaxStartups") != NULL ||
+	    strncmp(l->greeting, "Not allowed", 11) == 0;
+}
+
+/* The way to l has ended before l has greeted. */
+static int
+fail_greeting(struct chain *c, struct link *l)
+{
+	const char *cause = "connection closed before its banner";
+	const char *proxy = l->hop->proxycommand;
+	int status;
+
+	if (l->pid > 0 && (status = command_fail(c, l)) != OK)
+		return status;
+	if (l->number > 1 && l[-1].command != NULL &&
+	    (status = command_forward_end(c, l - 1, l->greeting)) != OK)
+		return status;
+	if (strstr(found(l), "Connection reset") != NULL)
+		cause = "connection reset before its banner";
+	if (!is_busy(l))
+		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
+		    "%d that of an SSH server?", l->greeting, l->hop->port);
+	/* a command may do more than we know each time it is run */
+	if (chain_again(c, proxy != NULL ? REFUSALS : 0, cause))
+		return AGAIN;
+	if (proxy != NULL) {
+		l->stage = STAGE_CONNECT;
+		return fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
+		    "status 0 before %s answered%s; try that command by hand",
+		    proxy, l->hop->name, chain_tries(c, 1));
+	}
+	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
+	    "MaxStartups?", cause, chain_tries(c, 1));
+}
+
+/*
+ * There is no session with l: who ended it, or what was not agreed on.
+ * Returns a status after saying so, or AGAIN.
+ */
+int
+fail_connect(struct chain *c, struct link *l)
+{
+	const char *words = found(l);
+
+	if (l->stage == STAGE_BANNER && disconnected(l))
+		return fail_greeting(c, l);
+	if (strstr(words, "no match for method") != NULL)
+		return fail_agree(c, l);
+	if (strstr(words, "No version of SSH protocol") != NULL)
+		l->stage = STAGE_BANNER;
+	/* libssh forgets which of the two it was */
+	if (strstr(words, "verify server hostkey signature") != NULL)
+		return fail(c, l, GIVEUP, "it has not proved to own its "
+		    "host key, or that is an RSA key of fewer bits than "
+		    "RequiredRSASize (%d); have a longer one made there",
+		    l->hop->requiredrsasize);
+	if (disconnected(l))
+		return session_fail(c, l, RETRY, "the log of sshd there knows "
+		    "why");
+	return session_fail(c, l, l->stage == STAGE_BANNER ? GIVEUP : RETRY,
+	    "is it an SSH server?");
+}
+
+/* The text of RFC 4254, 5.1, with its code in *code, or NULL if none came. */
+static char *
+refusal(const struct link *l, unsigned *code)
+{
+	const char *text = ssh_get_error(l->session);
+	int n = 0;
+
+	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
+	    code, &n) != 1 || n == 0)
+		return NULL;
+	return words_visible(text + n);
+}
+
+/* The session has ended while it was to open a channel. */
+static int
+fail_opening(struct chain *c, struct link *l)
+{
+	char *words;
+
+	if (l->impostor || l->overrun)
+		return fail_lost(c, l);
+	words = fail_words(l);
+	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
+	    "knows why", words, l->to_host, l->to_port);
+	free(words);
+	return RETRY;
+}
+
+/*
+ * RFC 4254, 5.1: l would not open the channel; in words, and what to do.
+ * Returns a status after saying so, or AGAIN: what the next hop refuses now
+ * it may take in a moment.
+ */
+int
+fail_forward(struct chain *c, struct link *l)
+{
+	const char *name = l->hop->name, *host = l->to_host;
+	int port = l->to_port, status;
+	unsigned code = 0;
+	char *words;
+
+	if ((words = refusal(l, &code)) == NULL)
+		return l->command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
+		    "%s would not run ForwardCommand (%s); are commands "
+		    "allowed there?", name, l->command) : fail_opening(c, l);
+	if (l->command != NULL)
+		status = fail(c, l, GIVEUP, "%s would not open a session for "
+		    "ForwardCommand (%s): %s; check MaxSessions there", name,
+		    l->command, words);
+	else if (code == 1)
+		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
+		    "administratively prohibited; check AllowTcpForwarding "
+		    "and PermitOpen on %s, or, if it lets you run commands: "
+		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
+		    name, name);
+	else if (code == 2 && strstr(words, "refused") != NULL &&
+	    chain_again(c, REFUSALS, "connection refused"))
+		status = AGAIN;
+	else if (code == 2)
+		status = fail(c, l, RETRY, "%s could not open %s:%d: %s%s; "
+		    "check that it is up and can be reached from %s", name,
+		    host, port, words, chain_tries(c, 1), name);
+	else if (code == 4)
+		status = fail(c, l, RETRY, "%s could not open %s:%d: "
+		    "resource shortage: %s; try again later", name, host,
+		    port, words);
+	else
+		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
+		    "%s (reason %u); is it an SSH server that forwards TCP?",
+		    name, host, port, words, code);
+	free(words);
+	return status;
+}
+
+/* Says that l, which was up, has gone.  Returns a status. */
+int
+fail_lost(struct chain *c, struct link *l)
+{
+	char *words;
+
+	if (l->impostor)
+		return fail(c, l, GIVEUP, "its host key changed while "
+		    "connected; somebody may be listening in");
+	if (l->overrun)
+		return fail(c, l, RETRY, "it sent more than it was "
+		    "granted; do not trust it");
+	if (l->number > 1 && l[-1].command != NULL &&
+	    l[-1].relay.down != WAY_OPEN)
+		return command_forward_fail(c, l - 1, NULL);
+	if (l->pid > 0 && command_lost(c, l))
+		return RETRY;
+	words = fail_words(l);
+	if (strncmp(words, "connection ", 11) == 0)
+		(void)fail(c, l, RETRY, "connection lost (%s); the log of sshd "
+		    "there may know why", words + 11);
+	else
+		(void)fail(c, l, RETRY, "connection lost: %s; the log of sshd "
+		    "there may know why", words);
+	free(words);
+	return RETRY;
+}
+
+/* Says that l no longer answers keepalives.  Returns RETRY. */
+int
+fail_silent(struct chain *c, struct link *l)
+{
+	return fail(c, l, RETRY, "nothing heard for %d seconds, keepalives "
+	    "are not answered; check the network, and that %s is up",
+	    (int)((now() - l->heard) / 1000), l->hop->hostname);
+}

@@ -1,0 +1,121 @@
+/*
+ * -f, for ssh's ProxyUseFdpass: instead of standing between, hands over one
+ * descriptor that leads to the target, as nc -F does.
+ */
+
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+/* Is standard output a socket that a descriptor can be sent through? */
+int
+fdpass_possible(void)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getsockname(STDOUT_FILENO, (struct sockaddr *)&ss, &len) == 0 &&
+	    ss.ss_family == AF_UNIX;
+}
+
+/* One byte, and the descriptor beside it; ssh reads it with recvmsg(2). */
+static int
+hand_over(int fd)
+{
+	union {
+		struct cmsghdr	 hdr;
+		char		 buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	char byte = '\0';
+	struct iovec vec = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
+	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct cmsghdr *cmsg;
+
+	memset(&u, 0, sizeof(u));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	joint_block(fd);
+	joint_block(STDOUT_FILENO);
+	if (sendmsg(STDOUT_FILENO, &msg, 0) != 1) {
+		say("-f: nobody takes the connection: %s", strerror(errno));
+		return RETRY;
+	}
+	return OK;
+}
+
+/* In the child: from nothing to the end; ready is told when it carries. */
+static int
+serve(struct chain *c, const struct plan *plan, int ready)
+{
+	int ours, theirs, status;
+
+	joint_open(&ours, &theirs);
+	if ((status = chain_open(c, plan, ours, ours)) != OK ||
+	    (status = hand_over(theirs)) != OK)
+		return status;
+	close(theirs);
+	/* from here on nobody waits for us, and our streams are not ours */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (write(ready, "", 1) != 1 ||
+	    dup2(open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC), STDIN_FILENO) == -1 ||
+	    dup2(STDIN_FILENO, STDOUT_FILENO) == -1)
+		err(RETRY, "cannot go on in the background");
+	close(ready);
+	return chain_carry(c);
+}
+
+/* ssh waits for the process that it has started: until the child carries. */
+static int
+wait_for(pid_t pid, int ready)
+{
+	int status;
+	char byte;
+
+	if (read(ready, &byte, 1) == 1)
+		return OK;
+	status = child_wait(pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : RETRY;
+}
+
+/* No gateway: the socket itself, and nothing is left to do. */
+static int
+straight_over(struct chain *c, const struct plan *plan)
+{
+	int fd, status;
+
+	if ((status = chain_dial(c, plan, &fd)) == OK)
+		status = hand_over(fd);
+	return status;
+}
+
+/*
+ * Opens plan's way, hands over an end of it through standard output, and
+ * carries in the background until either side has ended; returns as soon as
+ * that has begun.  Returns a status; chain_close() in any case.
+ */
+int
+fdpass(struct chain *c, const struct plan *plan)
+{
+	pid_t pid;
+	int ready;
+
+	if (plan->nhops == 0)
+		return straight_over(c, plan);
+	if ((pid = child_pipe(SIGTERM, &ready)) == -1)
+		err(RETRY, "cannot go into the background");
+	return pid == 0 ? serve(c, plan, ready) : wait_for(pid, ready);
+}

@@ -1,0 +1,465 @@
+/*
+ * Who we are on a hop: the methods of RFC 4252 in the order that
+ * PreferredAuthentications or ssh itself has, until the server is content.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+#define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
+#define BANNER_MAX	200	/* of a server's banner, in a failure's line */
+
+typedef enum result (*method_fn)(struct login *);
+
+static enum result	kbdint(struct login *);
+static enum result	password(struct login *);
+
+static const struct method {
+	const char	*name;
+	int		 bit;		/* as ssh_userauth_list() has it */
+	method_fn	 try;		/* NULL: libssh or we cannot */
+} methods[] = {
+	{ "publickey", SSH_AUTH_METHOD_PUBLICKEY, pubkey_login },
+	{ "keyboard-interactive", SSH_AUTH_METHOD_INTERACTIVE, kbdint },
+	{ "password", SSH_AUTH_METHOD_PASSWORD, password },
+	{ "hostbased", SSH_AUTH_METHOD_HOSTBASED, NULL },
+	{ "gssapi-with-mic", SSH_AUTH_METHOD_GSSAPI_MIC, NULL },
+	{ NULL, 0, NULL }
+};
+
+/*
+ * Has libssh thrown away a message that it did not expect?  It then answers
+ * no more, but does not say that the session has ended.
+ */
+static int
+stuck(const struct link *l)
+{
+	return strstr(ssh_get_error(l->session), "rejected packet") != NULL;
+}
+
+/* RFC 4252, 8: message 60 instead of an answer to a password. */
+static int
+must_change(const struct link *l)
+{
+	return strstr(ssh_get_error(l->session), "rejected packet (type 60)")
+	    != NULL;
+}
+
+/* Will the session say nothing more? */
+static int
+over(const struct link *l)
+{
+	return link_gone(l) || stuck(l);
+}
+
+/*
+ * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
+ * chain, and sees what libssh does not, that the session has gone, before the
+ * turn as well, since the call itself may have read the end.  Returns 0 to
+ * call again, or -1.
+ */
+int
+auth_again(struct login *login)
+{
+	if (over(login->l))
+		return -1;
+	login->status = chain_turn(login->c);
+	return login->status == OK && !over(login->l) ? 0 : -1;
+}
+
+/*
+ * What a return code of ssh_userauth_*() means; an error with the session
+ * alive is one key's bad luck (an agent that would not sign).
+ */
+enum result
+auth_judge(struct login *login, int rc)
+{
+	if (login->status != OK || over(login->l))
+		return LOST;
+	if (rc == SSH_AUTH_SUCCESS)
+		return YES;
+	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
+}
+
+/* Asks the person; returns 0, -1 for no answer, and sets login->status. */
+int
+auth_ask(struct login *login, const char *text, int echo, char *answer)
+{
+	int got;
+
+	if (!prompt_possible(login->l->hop)) {
+		login->mute = 1;
+		return -1;
+	}
+	login->status = prompt(login->c, login->l, text, echo, answer, &got);
+	return login->status == OK && got ? 0 : -1;
+}
+
+static int
+attempts(const struct hop *hop)
+{
+	return hop->numberofpasswordprompts == -1 ? 3 :
+	    hop->numberofpasswordprompts;
+}
+
+/* Adds the lines of a server's text to *to as one line that can be shown. */
+static void
+add_lines(char **to, const char *lines)
+{
+	char *copy, *rest, *line, *seen;
+
+	copy = rest = xstrdup(lines);
+	while ((line = strsep(&rest, "\r\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		seen = words_visible(line);
+		words_join(to, " ", seen);
+		free(seen);
+	}
+	free(copy);
+}
+
+/* One question of the server's, with the name and instruction before it. */
+static int
+answer_one(struct login *login, unsigned i)
+{
+	ssh_session s = login->l->session;
+	char answer[ANSWER_MAX] = "", *text = NULL, echo;
+	int rc;
+
+	add_lines(&text, ssh_userauth_kbdint_getname(s));
+	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
+	add_lines(&text, ssh_userauth_kbdint_getprompt(s, i, &echo));
+	rc = auth_ask(login, text == NULL ? "" : text, echo, answer);
+	if (rc == 0)
+		(void)ssh_userauth_kbdint_setanswer(s, i, answer);
+	explicit_bzero(answer, sizeof(answer));
+	free(text);
+	return rc;
+}
+
+/* A round without a question has something to tell (RFC 4256, 3.2). */
+static void
+tell(const struct login *login)
+{
+	ssh_session s = login->l->session;
+	char *text = NULL;
+
+	add_lines(&text, ssh_userauth_kbdint_getname(s));
+	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
+	if (text != NULL && login->l->hop->batchmode != 1)
+		say("%s (hop %d of %d): it says: %s", login->l->hop->name,
+		    login->l->number, login->c->plan->nhops, text);
+	free(text);
+}
+
+static int
+answer_all(struct login *login)
+{
+	int i, n = ssh_userauth_kbdint_getnprompts(login->l->session);
+
+	if (n == 0)
+		tell(login);
+	for (i = 0; i < n; i++)
+		if (answer_one(login, i) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+kbdint_call(struct login *login)
+{
+	int rc;
+
+	while ((rc = ssh_userauth_kbdint(login->l->session,
+	    login->l->hop->user, NULL)) == SSH_AUTH_AGAIN)
+		if (auth_again(login) == -1)
+			break;
+	return rc;
+}
+
+/* RFC 4256: rounds of questions; a round may have none. */
+static enum result
+kbdint(struct login *login)
+{
+	int asked, n, rc = SSH_AUTH_DENIED;
+
+	for (n = attempts(login->l->hop); n > 0; n--) {
+		asked = 0;
+		while ((rc = kbdint_call(login)) == SSH_AUTH_INFO) {
+			asked |= ssh_userauth_kbdint_getnprompts(
+			    login->l->session) > 0;
+			if (answer_all(login) == -1)
+				return login->status == OK ? NO : LOST;
+		}
+		if (auth_judge(login, rc) != NO || !asked)
+			break;
+	}
+	return auth_judge(login, rc);
+}
+
+static enum result
+password(struct login *login)
+{
+	const struct link *l = login->l;
+	char answer[ANSWER_MAX], *text, *seen;
+	int n, rc = SSH_AUTH_DENIED;
+
+	text = xasprintf("%s@%s's password: ", l->hop->user, l->hop->name);
+	seen = words_visible(text);
+	free(text);
+	for (n = attempts(l->hop); n > 0; n--) {
+		if (auth_ask(login, seen, 0, answer) == -1)
+			break;
+		while ((rc = ssh_userauth_password(l->session, l->hop->user,
+		    answer)) == SSH_AUTH_AGAIN)
+			if (auth_again(login) == -1)
+				break;
+		explicit_bzero(answer, sizeof(answer));
+		if (auth_judge(login, rc) != NO)
+			break;
+	}
+	free(seen);
+	return auth_judge(login, rc);
+}
+
+static int
+is_off(const char *value)
+{
+	return value != NULL && (strcmp(value, "no") == 0 ||
+	    strcmp(value, "false") == 0);
+}
+
+/* Is the method one that the configuration lets us use? */
+static int
+allowed(const struct hop *hop, const struct method *m)
+{
+	if (m->try == NULL)
+		return 0;
+	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
+		return !is_off(hop->pubkeyauthentication);
+	if (m->bit == SSH_AUTH_METHOD_INTERACTIVE)
+		return hop->kbdinteractiveauthentication != 0;
+	return hop->passwordauthentication != 0;
+}
+
+static const struct method *
+by_name(const char *name)
+{
+	const struct method *m;
+
+	for (m = methods; m->name != NULL; m++)
+		if (strcmp(m->name, name) == 0)
+			return m;
+	return NULL;
+}
+
+/* The next method in order that is not used up and that the server takes. */
+static const struct method *
+next_method(const struct login *login)
+{
+	const char *order = login->l->hop->preferredauthentications;
+	const struct method *m, *next = NULL;
+	char *copy, *rest, *name;
+
+	copy = rest = xstrdup(order == NULL ? DEFAULT_ORDER : order);
+	while (next == NULL && (name = strsep(&rest, ",")) != NULL)
+		if ((m = by_name(name)) != NULL &&
+		    allowed(login->l->hop, m) && !(login->used & m->bit) &&
+		    (!login->listed ||
+		    (ssh_userauth_list(login->l->session, NULL) & m->bit)))
+			next = m;
+	free(copy);
+	return next;
+}
+
+/*
+ * Asks what the server takes, where no refusal has told yet: a person is not
+ * to be asked for a password that nobody wants.
+ */
+static enum result
+learn(struct login *login)
+{
+	int rc;
+
+	while ((rc = ssh_userauth_none(login->l->session,
+	    login->l->hop->user)) == SSH_AUTH_AGAIN)
+		if (auth_again(login) == -1)
+			break;
+	login->listed = 1;
+	return auth_judge(login, rc);
+}
+
+/* Notes a method that the server has taken, with the key if it was one. */
+static void
+note_method(struct login *login, const struct method *m)
+{
+	const char *key = NULL, *next;
+	char *s;
+
+	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
+		key = login->offered;
+	while (key != NULL && (next = strstr(key, ", ")) != NULL)
+		key = next + 2;		/* the last one it was */
+	s = xasprintf("%s%s%s", m->name, key == NULL ? "" : " ",
+	    key == NULL ? "" : key);
+	words_join(&login->how, ", then ", s);
+	link_note(login->l, "%s", login->how);
+	free(s);
+}
+
+static enum result
+try_methods(struct login *login)
+{
+	const struct method *m;
+	enum result result;
+
+	for (;;) {
+		m = next_method(login);
+		if (!login->listed && (m == NULL ||
+		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
+			if ((result = learn(login)) != NO)
+				return result;
+			continue;
+		}
+		if (m == NULL)
+			return NO;
+		result = m->try(login);
+		if (result == NO && over(login->l))
+			result = LOST;
+		if (result == YES || result == PARTLY)
+			note_method(login, m);
+		if (result == YES || result == LOST)
+			return result;
+		login->used |= m->bit;
+		if (result == PARTLY) {
+			login->partial = 1;
+			login->used = 0;
+		}
+	}
+}
+
+/* The methods that the server would still take, as it named them. */
+static char *
+still_taken(const struct login *login)
+{
+	int taken = ssh_userauth_list(login->l->session, NULL);
+	const struct method *m;
+	char *list = NULL;
+
+	for (m = methods; m->name != NULL; m++)
+		if (taken & m->bit)
+			words_join(&list, ",", m->name);
+	return list == NULL ? xstrdup("nothing more") : list;
+}
+
+/* What was offered, and what not, for the line about it. */
+static char *
+account(const struct login *login)
+{
+	char *s = NULL;
+
+	if (login->offered != NULL)
+		s = xasprintf("offered %s", login->offered);
+	if (login->passed_over != NULL)
+		words_join(&s, "; ", login->passed_over);
+	if (login->mute)
+		words_join(&s, "; ", login->l->hop->batchmode == 1 ?
+		    "BatchMode: nobody is asked" : "nobody to ask");
+	return s == NULL ? xstrdup("no key to offer") : s;
+}
+
+/* The beginning of what the server has to say to everybody. */
+static char *
+banner(const struct link *l)
+{
+	char *text, *seen;
+
+	if ((text = ssh_get_issue_banner(l->session)) == NULL)
+		return NULL;
+	seen = words_visible(text);
+	ssh_string_free_char(text);
+	if (strlen(seen) > BANNER_MAX)
+		strlcpy(seen + BANNER_MAX - 3, "...", 4);
+	return seen;
+}
+
+/* The session has ended before the server was content. */
+static int
+cut_off(struct login *login, const char *keys)
+{
+	struct link *l = login->l;
+	char *words = fail_words(l);
+	int status = RETRY;
+
+	if (must_change(l))
+		status = fail(login->c, l, GIVEUP, "the password of %s has to "
+		    "be changed first; do that with ssh", l->hop->user);
+	else if (strstr(words, "oo many") != NULL)	/* failures: sshd(8) */
+		status = fail(login->c, l, GIVEUP, "%s, logging in as %s "
+		    "(%s); name the right key with IdentityFile and "
+		    "IdentitiesOnly", words, l->hop->user, keys);
+	else
+		(void)fail(login->c, l, status, "%s, logging in as %s (%s); "
+		    "the log of sshd there knows why", words, l->hop->user,
+		    keys);
+	free(words);
+	return status;
+}
+
+/* The line about a login that did not succeed. */
+static int
+refused(struct login *login)
+{
+	struct link *l = login->l;
+	char *keys = account(login), *taken, *says;
+	int status = GIVEUP;
+
+	if (over(l)) {
+		status = cut_off(login, keys);
+		free(keys);
+		return status;
+	}
+	taken = still_taken(login);
+	says = banner(l);
+	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s"
+	    "; check User, IdentityFile and PreferredAuthentications",
+	    login->partial ? "only half let in as" : "not let in as",
+	    l->hop->user, keys, login->partial ? "also wants" : "takes",
+	    taken, says == NULL ? "" : "; it says: ",
+	    says == NULL ? "" : says);
+	free(says);
+	free(taken);
+	free(keys);
+	return status;
+}
+
+/*
+ * Logs in to l's hop, whose host key has been checked.  Returns OK, or
+ * another status after saying why not.
+ */
+int
+auth(struct chain *c, struct link *l)
+{
+	struct login login = { .c = c, .l = l };
+	enum result result;
+	char *says;
+	int status;
+
+	link_stage(l, STAGE_AUTH);
+	result = try_methods(&login);
+	status = login.status;
+	if ((says = banner(l)) != NULL)
+		say_debug(1, "%s (hop %d): it says: %s", l->hop->name,
+		    l->number, says);
+	free(says);
+	if (status == OK && result != YES)
+		status = refused(&login);
+	pubkey_free(&login);
+	free(login.how);
+	return status;
+}

@@ -1,0 +1,76 @@
+/*
+ * Authentication: methods, keys, agents, questions.
+ */
+
+#ifndef LOGIN_H
+#define LOGIN_H
+
+#include "wire/wire.h"
+
+/* prompt.c: questions to a person */
+#define ANSWER_MAX	1024	/* bytes of an answer, with its NUL */
+
+int	 prompt_possible(const struct hop *);
+int	 prompt(struct chain *, struct link *, const char *, int, char *,
+	    int *);
+
+/* agent.c: keys that only the agent holds */
+struct agent_key {
+	ssh_key		 key;		/* public */
+	char		*blob;		/* as the agent names it */
+	size_t		 len;
+	char		*comment;
+};
+
+struct agent {
+	int			 fd;	/* -1: no agent (any more) */
+	const char		*path;
+	struct agent_key	*keys;
+	size_t			 n;
+};
+
+struct login;
+
+int	 agent_open(struct chain *, struct link *, struct agent *);
+int	 agent_login(struct login *, const struct agent_key *);
+void	 agent_close(struct agent *);
+
+/* auth.c: who we are there */
+#define MAX_KEYS	64	/* tried on one hop */
+
+/* How one key, or one method, went. */
+enum result {
+	NO,			/* refused: the next one */
+	YES,			/* logged in */
+	PARTLY,			/* taken, but the server wants more */
+	LOST			/* nobody to talk to: see login's status */
+};
+
+/* One login to one hop. */
+struct login {
+	struct chain	*c;
+	struct link	*l;
+	int		 status;	/* the chain's, if it has failed */
+	int		 used;		/* methods, as ssh_userauth_list() */
+	int		 listed;	/* the server has said what it takes */
+	int		 partial;	/* a method was taken, more is wanted */
+	int		 mute;		/* there was nobody to ask */
+	ssh_key		 tried[MAX_KEYS];	/* public halves */
+	size_t		 ntried;
+	struct agent	 agent;
+	int		 agent_asked;
+	char		*how;		/* methods that were taken */
+	char		*offered;	/* which keys, for the failure's line */
+	char		*passed_over;	/* which not, and why */
+};
+
+int	 auth(struct chain *, struct link *);
+int	 auth_again(struct login *);
+int	 auth_ask(struct login *, const char *, int, char *);
+enum result auth_judge(struct login *, int);
+
+/* pubkey.c: logging in with a key */
+enum result pubkey_login(struct login *);
+void	 pubkey_free(struct login *);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * Questions to a person.  A child asks, by readpassphrase(3) on the terminal
+ * or by the program that SSH_ASKPASS names, and the chain keeps turning until
+ * its answer is there; our own stdin and stdout are the tunnel.
+ */
+
+#include <err.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <readpassphrase.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "login/login.h"
+
+#define ASKPASS	"/usr/bin/ssh-askpass"	/* where Debian has ssh look */
+
+/* Who asks, as ssh decides it. */
+enum asker {
+	NOBODY,
+	TERMINAL,
+	PROGRAM
+};
+
+static int
+have_terminal(void)
+{
+	int fd;
+
+	if ((fd = open(_PATH_TTY, O_RDWR | O_CLOEXEC)) == -1)
+		return 0;
+	close(fd);
+	return 1;
+}
+
+static int
+not_empty(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && *value != '\0';
+}
+
+/* SSH_ASKPASS_REQUIRE, DISPLAY and WAYLAND_DISPLAY, as in ssh(1). */
+static enum asker
+choose(void)
+{
+	const char *require = getenv("SSH_ASKPASS_REQUIRE");
+	int allowed = not_empty("DISPLAY") || not_empty("WAYLAND_DISPLAY");
+	int wanted = 0;
+
+	if (require == NULL)
+		require = "";
+	if (strcasecmp(require, "force") == 0)
+		wanted = allowed = 1;
+	else if (strcasecmp(require, "prefer") == 0)
+		wanted = allowed;
+	else if (strcasecmp(require, "never") == 0)
+		allowed = 0;
+	if (!wanted && have_terminal())
+		return TERMINAL;
+	return allowed ? PROGRAM : NOBODY;
+}
+
+/* In the child: the terminal, whatever the streams are. */
+static void __attribute__((noreturn))
+ask_terminal(const char *text, int echo, int to)
+{
+	char answer[ANSWER_MAX];
+	size_t len;
+
+	terminal_take();
+	if (readpassphrase(text, answer, sizeof(answer), RPP_REQUIRE_TTY |
+	    (echo ? RPP_ECHO_ON : RPP_ECHO_OFF)) == NULL)
+		_exit(1);
+	len = strlen(answer);
+	answer[len++] = '\n';
+	if (write(to, answer, len) != (ssize_t)len)
+		_exit(1);
+	explicit_bzero(answer, sizeof(answer));
+	_exit(0);
+}
+
+static void __attribute__((noreturn))
+ask_program(const char *text, int echo, int to)
+{
+	const char *program = getenv("SSH_ASKPASS");
+
+	if (program == NULL)
+		program = ASKPASS;
+	if (echo)
+		setenv("SSH_ASKPASS_PROMPT", "", 1);
+	(void)dup2(to, STDOUT_FILENO);
+	execlp(program, program, text, (char *)NULL);
+	_exit(127);
+}
+
+static pid_t
+start(enum asker asker, const char *text, int echo, int *from)
+{
+	int end, null;
+	pid_t pid;
+
+	if ((pid = child_pipe(SIGTERM, &end)) == -1)
+		err(RETRY, "cannot ask");
+	if (pid != 0) {
+		*from = end;
+		return pid;
+	}
+	if ((null = open(_PATH_DEVNULL, O_RDWR)) != -1) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+	}
+	if (asker == TERMINAL)
+		ask_terminal(text, echo, end);
+	ask_program(text, echo, end);
+}
+
+/*
+ * Reads until the child has closed its end, so that waiting for it afterwards
+ * takes no time; what is more than an answer may be is thrown away.  Returns
+ * -1 if the chain, or the server that wanted to know, has gone meanwhile.
+ */
+static int
+read_answer(struct chain *c, struct link *l, int fd, char *answer,
+    int *status)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	char more[64] = "";
+	size_t len = 0, room;
+	ssize_t n;
+
+	for (;;) {
+		if ((*status = chain_wait(c, &pfd, 1, 0)) != OK ||
+		    link_gone(l))
+			return -1;
+		if (pfd.revents == 0)
+			continue;
+		room = ANSWER_MAX - 1 - len;
+		if ((n = read(fd, room == 0 ? more : answer + len,
+		    room == 0 ? sizeof(more) : room)) <= 0)
+			break;
+		len += room == 0 ? 0 : n;
+	}
+	explicit_bzero(more, sizeof(more));
+	answer[len] = '\0';
+	answer[strcspn(answer, "\r\n")] = '\0';
+	return 0;
+}
+
+/* Returns whether the child has an answer: only then does it end well. */
+static int
+finish(pid_t pid, int fd, int got)
+{
+	close(fd);
+	if (!got)
+		(void)kill(pid, SIGTERM);
+	return child_wait(pid) == 0 && got;
+}
+
+/* Is there a person to ask, and may he be? */
+int
+prompt_possible(const struct hop *hop)
+{
+	return hop->batchmode != 1 && choose() != NOBODY;
+}
+
+/*
+ * Asks a person about l's hop: text, which is fit to be shown, after the hop's
+ * name and number.  The hop's time-out does not run meanwhile.  Leaves the
+ * answer, at most ANSWER_MAX bytes with its NUL, in answer, which the caller
+ * wipes.  Returns OK, and in *got whether there is an answer, or another
+ * status if the chain has failed meanwhile.
+ */
+int
+prompt(struct chain *c, struct link *l, const char *text, int echo,
+    char *answer, int *got)
+{
+	uint64_t asked = now(), deadline = c->deadline;
+	enum asker asker = choose();
+	char *line;
+	pid_t pid;
+	int fd, status = OK;
+
+	*got = 0;
+	if (asker == NOBODY || l->hop->batchmode == 1 || link_gone(l))
+		return OK;
+	line = xasprintf("%s (hop %d of %d): %s", l->hop->name, l->number,
+	    c->plan->nhops, text);
+	say_erase();
+	pid = start(asker, line, echo, &fd);
+	free(line);
+	c->deadline = 0;
+	*got = read_answer(c, l, fd, answer, &status) == 0;
+	*got = finish(pid, fd, *got);
+	if (!*got)
+		explicit_bzero(answer, ANSWER_MAX);
+	if (deadline != 0)
+		c->deadline = deadline + (now() - asked);
+	return status;
+}

@@ -1,0 +1,247 @@
+/*
+ * What ssh itself says of a hop: ssh -G, run as ssh runs its own jump hosts
+ * and with our -F, -i and -o, so that no configuration is read by any reader
+ * but ssh's.
+ */
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plan/plan.h"
+
+extern char **environ;
+
+static int
+memory_file(const char *name)
+{
+	int fd;
+
+	if ((fd = memfd_create(name, MFD_CLOEXEC)) == -1)
+		err(RETRY, "memfd_create");
+	return fd;
+}
+
+/*
+ * Does option hold for hop, which is number n in the chain?  None does for
+ * the target, which has number 0.
+ */
+int
+ask_concerns(const struct option *option, const struct hop *hop, int n)
+{
+	const char *errstr;
+
+	if (n == 0)
+		return 0;
+	return option->hop == NULL || strcmp(option->hop, hop->name) == 0 ||
+	    strcmp(option->hop, hop->spec) == 0 ||
+	    strtonum(option->hop, 1, MAX_HOPS, &errstr) == n;
+}
+
+static void
+add(struct words *argv, const char *flag, const char *value)
+{
+	words_add(argv, xstrdup(flag));
+	if (value != NULL)
+		words_add(argv, xstrdup(value));
+}
+
+/*
+ * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
+ * Match sessiontype would answer for another kind of session.
+ */
+static void
+arguments(struct words *argv, const struct hop *hop, const struct question *q)
+{
+	const struct option *option;
+	const char *const *extra = q->extra;
+	char port[sizeof("65535")];
+
+	add(argv, "ssh", NULL);
+	add(argv, "-G", NULL);
+	add(argv, "-W", q->next);
+	if (q->conf->configfile != NULL)
+		add(argv, "-F", q->conf->configfile);
+	if (hop->typed_user != NULL)
+		add(argv, "-l", hop->typed_user);
+	if (hop->typed_port != 0) {
+		snprintf(port, sizeof(port), "%d", hop->typed_port);
+		add(argv, "-p", port);
+	}
+	if (q->earlier != NULL)
+		add(argv, "-J", q->earlier);
+	while (extra != NULL && *extra != NULL)
+		add(argv, "-o", *extra++);
+	TAILQ_FOREACH(option, &q->conf->options, entry)
+		if (ask_concerns(option, hop, q->number) && !conf_own(option))
+			add(argv, option->flag == 'i' ? "-i" : "-o",
+			    option->text);
+	add(argv, "--", hop->name);
+	words_add(argv, NULL);
+}
+
+static pid_t
+spawn(char *argv[], int out, int err)
+{
+	posix_spawn_file_actions_t fa;
+	pid_t pid;
+	int error;
+
+	/* our own stdin and stdout are the tunnel */
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, _PATH_DEVNULL,
+	    O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&fa, err, STDERR_FILENO);
+	error = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	return pid;
+}
+
+/* Begins to ask ssh about hop.  ask_finish() must follow. */
+void
+ask_start(struct ask *ask, struct hop *hop, const struct question *q)
+{
+	struct words argv = { NULL, 0 };
+
+	ask->hop = hop;
+	ask->out = memory_file("answer");
+	ask->err = memory_file("complaint");
+	arguments(&argv, hop, q);
+	if ((ask->pid = spawn(argv.v, ask->out, ask->err)) == -1)
+		say_debug(1, "ssh: %s", strerror(errno));
+	words_free(&argv);
+}
+
+/* Returns all of a memory file as a string, and closes it. */
+static char *
+slurp(int fd)
+{
+	off_t size;
+	ssize_t n;
+	char *s;
+
+	if ((size = lseek(fd, 0, SEEK_END)) == -1)
+		err(RETRY, "lseek");
+	s = xcalloc(1, size + 1);
+	if ((n = pread(fd, s, size, 0)) == -1)
+		err(RETRY, "pread");
+	s[n] = '\0';
+	close(fd);
+	return s;
+}
+
+/* Turns several lines into one, for a message. */
+static char *
+one_line(char *text)
+{
+	char *line, *seen, *all = NULL;
+
+	while ((line = strsep(&text, "\r\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		seen = words_visible(line);
+		words_join(&all, "; ", seen);
+		free(seen);
+	}
+	return all;
+}
+
+/*
+ * Sets in hop what an answer says, "key value" a line; keys we do not know
+ * are for others.  Takes answer apart.  Returns 0, or -1 after saying what
+ * makes no sense.
+ */
+int
+ask_read(struct hop *hop, char *answer)
+{
+	char *line, *value;
+
+	while ((line = strsep(&answer, "\n")) != NULL) {
+		if ((value = strchr(line, ' ')) == NULL)
+			continue;
+		*value++ = '\0';
+		if (keyword_set(hop, line, value) == -1) {
+			say("%s: ssh -G says %s %s, which makes no sense here",
+			    hop->name, line, value);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Says why there is no answer; LogLevel QUIET leaves ssh without a word. */
+static void
+complain(const struct hop *hop, int status, const char *words)
+{
+	if (words != NULL)
+		say("%s: ssh refuses its configuration: %s", hop->name, words);
+	else
+		say("%s: ssh -G ended with status %d and no word; try: "
+		    "ssh -G -o LogLevel=INFO %s", hop->name,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : status,
+		    hop->name);
+}
+
+/* What an ssh older than 6.8 says to -G; dropbear's can be called ssh, too. */
+static int
+knows_no_g(const char *words, int status)
+{
+	return words != NULL && (strstr(words, "option -- G") != NULL ||
+	    strstr(words, "option -G") != NULL ||
+	    strstr(words, "option -- 'G'") != NULL || status == 0);
+}
+
+static enum answer
+judge(struct hop *hop, char *answer, const char *words, int status, int quiet)
+{
+	if (status == 0 && strstr(answer, "\nhostname ") != NULL) {
+		if (words != NULL)
+			say_debug(1, "%s: ssh -G: %s", hop->name, words);
+		return ask_read(hop, answer) == 0 ? ANSWER_OK :
+		    ANSWER_REFUSED;
+	}
+	if (knows_no_g(words, status))
+		return ANSWER_NONE;
+	if (!quiet)
+		complain(hop, status, words);
+	return ANSWER_REFUSED;
+}
+
+/*
+ * Waits for ssh and sets what its answer says in the hop.  If it refuses, its
+ * words are said; not so if told to be quiet, since what is wrong for one hop
+ * often is for all.
+ */
+enum answer
+ask_finish(struct ask *ask, int quiet)
+{
+	char *answer, *complaint, *words;
+	enum answer rc = ANSWER_NONE;
+	int status = -1;
+
+	if (ask->pid != -1)
+		status = child_wait(ask->pid);
+	answer = slurp(ask->out);
+	complaint = slurp(ask->err);
+	words = one_line(complaint);
+	if (ask->pid != -1)
+		rc = judge(ask->hop, answer, words, status, quiet);
+	free(words);
+	free(complaint);
+	free(answer);
+	return rc;
+}

@@ -1,0 +1,73 @@
+/*
+ * Which cipher first.  Where the processor has instructions for AES, AES-GCM
+ * takes a fraction of the time of ChaCha20, which ssh likes best everywhere.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+#define AES_FIRST	"aes128-gcm@openssh.com,aes256-gcm@openssh.com," \
+			"chacha20-poly1305@openssh.com," \
+			"aes128-ctr,aes192-ctr,aes256-ctr"
+
+/* What ssh -G prints if nobody has chosen: from 10.0 on, 7.6 on, before. */
+static const char *const defaults[] = {
+	"chacha20-poly1305@openssh.com,"
+	    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+	    "aes128-ctr,aes192-ctr,aes256-ctr",
+	"chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,"
+	    "aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+	"chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,"
+	    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+	    "aes128-cbc,aes192-cbc,aes256-cbc",
+	NULL
+};
+
+static int
+is_default(const char *ciphers)
+{
+	size_t i;
+
+	for (i = 0; defaults[i] != NULL; i++)
+		if (strcmp(defaults[i], ciphers) == 0)
+			return 1;
+	return 0;
+}
+
+/* Is aes one of the processor's features?  The first one speaks for all. */
+static int
+has_aes(void)
+{
+	char *line = NULL, *rest, *word;
+	size_t size = 0;
+	FILE *f;
+	int found = 0;
+
+	if ((f = fopen("/proc/cpuinfo", "re")) == NULL)
+		return 0;
+	while (getline(&line, &size, f) != -1)
+		if (strncmp(line, "flags", 5) == 0 ||
+		    strncmp(line, "Features", 8) == 0)
+			break;
+	for (rest = line; !found && (word = strsep(&rest, " \t\n")) != NULL;)
+		found = strcmp(word, "aes") == 0;
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/*
+ * Puts AES-GCM first in hop's Ciphers, unless somebody has chosen them or
+ * this machine is better without.
+ */
+void
+cipher_order(struct hop *hop)
+{
+	if ((hop->ciphers != NULL && !is_default(hop->ciphers)) || !has_aes())
+		return;
+	free(hop->ciphers);
+	hop->ciphers = xstrdup(AES_FIRST);
+}

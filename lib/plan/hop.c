@@ -1,0 +1,267 @@
+/*
+ * One gateway as text: [user@]host[:port], [user@][v6]:port or
+ * ssh://[user@]host[:port], as ssh takes them after -J.
+ */
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+/*
+ * May this be sent to a gateway, and given to ssh, as a host's name?  Returns
+ * NULL if so, else why not.
+ */
+static const char *
+bad_host(const char *host)
+{
+	const unsigned char *p;
+
+	if (*host == '\0')
+		return "no host name";
+	if (*host == '-')
+		return "a host name cannot begin with '-'";
+	for (p = (const unsigned char *)host; *p != '\0'; p++)
+		if (iscntrl(*p) || isspace(*p))
+			return "control character or white space in host name";
+	return NULL;
+}
+
+/* The characters ssh itself refuses after -J, for the shell's sake. */
+static const char *
+bad_name(const char *host)
+{
+	if (strpbrk(host, "'`\"$\\;&<>|(){},@/") != NULL)
+		return "not a host name";
+	return bad_host(host);
+}
+
+/* As ssh: a user's name ends up in its -l, and in shells of others. */
+static const char *
+bad_user(const char *user)
+{
+	const unsigned char *p;
+
+	if (*user == '\0')
+		return "no user name before '@'";
+	if (*user == '-')
+		return "a user name cannot begin with '-'";
+	for (p = (const unsigned char *)user; *p != '\0'; p++)
+		if (iscntrl(*p) || strchr("'`\";&<>|(){}", *p) != NULL ||
+		    (isspace(*p) && p[1] == '-') ||
+		    (*p == '\\' && p[1] == '\0'))
+			return "not a user name";
+	return NULL;
+}
+
+/* Undoes %xx of a URI in place; returns NULL or what is wrong. */
+static const char *
+percent_decode(char *s)
+{
+	char hex[3] = "", *to = s;
+
+	for (; *s != '\0'; s++, to++) {
+		*to = *s;
+		if (*s != '%')
+			continue;
+		if (!isxdigit((unsigned char)s[1]) ||
+		    !isxdigit((unsigned char)s[2]))
+			return "bad %xx";
+		memcpy(hex, s + 1, 2);
+		if ((*to = (char)strtol(hex, NULL, 16)) == '\0')
+			return "bad %xx";
+		s += 2;
+	}
+	*to = '\0';
+	return NULL;
+}
+
+/* Splits "host", "host:port", "[v6]" and "[v6]:port" in place. */
+static const char *
+split_port(char *s, char **host, char **port)
+{
+	char *end;
+
+	*host = s;
+	*port = NULL;
+	if (*s == '[') {
+		if ((end = strchr(s, ']')) == NULL)
+			return "no ']' after '['";
+		if (end[1] != '\0' && end[1] != ':')
+			return "something other than ':port' after ']'";
+		*host = s + 1;
+		*end++ = '\0';
+	} else {
+		if ((end = strchr(s, ':')) == NULL)
+			return NULL;
+		if (strchr(end + 1, ':') != NULL)
+			return "an IPv6 address needs brackets: [address]:port";
+	}
+	if (*end == ':') {
+		*end = '\0';
+		*port = end + 1;
+	}
+	return NULL;
+}
+
+static const char *
+parse_port(const char *s, int *port)
+{
+	const char *errstr;
+
+	*port = strtonum(s, 1, 65535, &errstr);
+	if (errstr != NULL || !isdigit((unsigned char)*s))
+		return "the port must be 1-65535";
+	return NULL;
+}
+
+/* Fills hop's name, typed_user and typed_port; takes s apart to do so. */
+static const char *
+parse(struct hop *hop, char *s)
+{
+	const char *why;
+	char *at, *host, *port;
+	int uri;
+
+	uri = strncasecmp(s, "ssh://", 6) == 0;
+	if (uri) {
+		s += 6;
+		if ((host = strchr(s, '/')) != NULL) {
+			if (host[1] != '\0')
+				return "a path has no meaning in ssh://";
+			*host = '\0';
+		}
+	}
+	/* the last '@': a user's name may hold one itself */
+	if ((at = strrchr(s, '@')) != NULL) {
+		*at = '\0';
+		if (uri && (why = percent_decode(s)) != NULL)
+			return why;
+		if ((why = bad_user(s)) != NULL)
+			return why;
+		hop->typed_user = xstrdup(s);
+		s = at + 1;
+	}
+	if ((why = split_port(s, &host, &port)) != NULL ||
+	    (port != NULL &&
+	    (why = parse_port(port, &hop->typed_port)) != NULL) ||
+	    (uri && (why = percent_decode(host)) != NULL) ||
+	    (why = bad_name(host)) != NULL)
+		return why;
+	hop->name = xstrdup(host);
+	return NULL;
+}
+
+/*
+ * Returns a new hop called name, with no setting set.  The caller frees it
+ * with hop_free().
+ */
+struct hop *
+hop_new(const char *spec, const char *name)
+{
+	struct hop *hop;
+
+	hop = xcalloc(1, sizeof(*hop));
+	hop->spec = xstrdup(spec);
+	hop->name = xstrdup(name);
+	keyword_unset(hop);
+	return hop;
+}
+
+/*
+ * Returns a new hop for spec, or NULL and in *why what is wrong with it.  The
+ * caller frees it with hop_free().
+ */
+struct hop *
+hop_parse(const char *spec, const char **why)
+{
+	struct hop *hop;
+	char *s;
+
+	hop = hop_new(spec, NULL);
+	s = xstrdup(spec);
+	*why = parse(hop, s);
+	free(s);
+	if (*why != NULL) {
+		hop_free(hop);
+		return NULL;
+	}
+	return hop;
+}
+
+/* Cuts blanks off both ends: OpenSSH 10 allows them around the commas. */
+static char *
+trim(char *s)
+{
+	size_t len;
+
+	s += strspn(s, " \t");
+	for (len = strlen(s); len > 0 && strchr(" \t", s[len - 1]) != NULL;)
+		s[--len] = '\0';
+	return s;
+}
+
+/*
+ * Appends the hops of a comma separated list to hops; "none" is an empty
+ * list.  Returns NULL, or which of them is wrong and why; the caller frees
+ * that.
+ */
+char *
+hop_list(struct hops *hops, const char *list)
+{
+	const char *why;
+	struct hop *hop;
+	char *copy, *rest, *spec, *complaint = NULL;
+
+	if (strcasecmp(list, "none") == 0)
+		return NULL;
+	copy = rest = xstrdup(list);
+	while (complaint == NULL && (spec = strsep(&rest, ",")) != NULL) {
+		spec = trim(spec);
+		if ((hop = hop_parse(spec, &why)) == NULL)
+			complaint = xasprintf("\"%s\": %s", spec, why);
+		else
+			TAILQ_INSERT_TAIL(hops, hop, entry);
+	}
+	free(copy);
+	return complaint;
+}
+
+/*
+ * Checks the two words that name the target, and leaves the port in *n.
+ * Returns 0, or -1 and in *why what is wrong.
+ */
+int
+hop_target(const char *host, const char *port, int *n, const char **why)
+{
+	if ((*why = bad_host(host)) == NULL)
+		*why = parse_port(port, n);
+	return *why == NULL ? 0 : -1;
+}
+
+/* Frees hop and all its settings; NULL is fine. */
+void
+hop_free(struct hop *hop)
+{
+	if (hop == NULL)
+		return;
+	keyword_free(hop);
+	free(hop->spec);
+	free(hop->command);
+	free(hop->name);
+	free(hop->typed_user);
+	free(hop);
+}
+
+/* Frees every hop of the list. */
+void
+hops_free(struct hops *hops)
+{
+	struct hop *hop;
+
+	while ((hop = TAILQ_FIRST(hops)) != NULL) {
+		TAILQ_REMOVE(hops, hop, entry);
+		hop_free(hop);
+	}
+}

@@ -1,0 +1,740 @@
+/*
+ * The plan: which hops, in which order, each with its settings.  Plain data;
+ * nothing here opens a socket.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain/chain.h"
+
+/* Is there a setting, and is it something else than none? */
+static int
+is_set(const char *value)
+{
+	return value != NULL && strcasecmp(value, "none") != 0;
+}
+
+/*
+ * Returns the hops before last, or all, as a person reads them or ssh -J does;
+ * NULL if there are none.  The caller frees it.
+ */
+char *
+plan_way(const struct plan *plan, const struct hop *last, const char *arrow)
+{
+	const struct hop *hop;
+	char *s = NULL;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		if (hop == last)
+			break;
+		words_join(&s, arrow, hop->spec);
+	}
+	return s;
+}
+
+/* Where hop is asked to forward to, as ssh -W takes it. */
+static char *
+after(const struct plan *plan, const struct hop *hop)
+{
+	const struct hop *next;
+
+	if ((next = TAILQ_NEXT(hop, entry)) == NULL)	/* or the target */
+		return xasprintf("[%s]:%d", plan->host, plan->port);
+	return xasprintf("[%s]:%d", next->name,
+	    next->typed_port != 0 ? next->typed_port : 22);
+}
+
+static int
+count(struct plan *plan)
+{
+	struct hop *hop;
+
+	plan->nhops = 0;
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		plan->nhops++;
+	return plan->nhops;
+}
+
+static int
+too_long(struct plan *plan)
+{
+	char *s;
+
+	if (count(plan) <= MAX_HOPS)
+		return 0;
+	s = plan_way(plan, NULL, " -> ");
+	say("%d gateways are more than %d: %s", plan->nhops, MAX_HOPS, s);
+	free(s);
+	return 1;
+}
+
+/* The same hop without its settings, to ask something else about it. */
+static struct hop *
+scratch_hop(const struct hop *hop)
+{
+	struct hop *scratch;
+
+	scratch = hop_new(hop->spec, hop->name);
+	scratch->typed_user = xstrdup(hop->typed_user);
+	scratch->typed_port = hop->typed_port;
+	return scratch;
+}
+
+/* Asks one question and waits for the answer. */
+static enum answer
+ask(struct hop *hop, const struct question *q, int quiet)
+{
+	struct ask asked;
+
+	ask_start(&asked, hop, q);
+	return ask_finish(&asked, quiet);
+}
+
+/*
+ * There is no ssh, or one too old to answer: the command line and the own
+ * file are all there is.  -F none has asked for just that.
+ */
+static void
+go_without(struct plan *plan)
+{
+	const char *file = plan->conf->configfile;
+
+	if (!plan->no_ssh && (file == NULL || strcmp(file, "none") != 0))
+		say("no ssh that knows -G: ssh_config is not read");
+	plan->no_ssh = 1;
+}
+
+/* What ssh does not know, from the command line and the own file alone. */
+static void
+set_own(const struct conf *conf, struct hop *hop, int n)
+{
+	const struct option *option;
+
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (conf_own(option) && ask_concerns(option, hop, n))
+			(void)keyword_set(hop, "forwardcommand",
+			    conf_value(option));
+}
+
+static int
+take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
+{
+	hop->asked = 1;
+	/* that is for the session; ours it is for %C alone */
+	free(hop->remotecommand);
+	hop->remotecommand = NULL;
+	set_own(plan->conf, hop, n);
+	if (answer == ANSWER_NONE) {
+		go_without(plan);
+		return without_ssh(plan->conf, hop, n);
+	}
+	return answer == ANSWER_OK ? 0 : -1;
+}
+
+/* A command that is not none, and does not run us: that started us. */
+static int
+other_command(const char *command)
+{
+	const char *name;
+	size_t len;
+
+	if (!is_set(command))
+		return 0;
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	len = strcspn(command, " \t");
+	name = memrchr(command, '/', len);
+	name = name == NULL ? command : name + 1;
+	len -= name - command;
+	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
+}
+
+/* What runs at the same time: each takes some 6 ms. */
+struct asking {
+	struct ask	 ask;
+	struct hop	*hop;
+	struct hop	*scratch;	/* NULL: it is about hop itself */
+	int		 number;
+};
+
+/* Asks about hop; with -J, as ssh starts a later one. */
+static void
+ask_hop(struct plan *plan, struct asking *a, struct question *q)
+{
+	char *earlier = plan_way(plan, a->hop, ",");
+
+	q->earlier = earlier;
+	q->extra = NULL;
+	ask_start(&a->ask, a->hop, q);
+	free(earlier);
+}
+
+/*
+ * One hop, two ways to it: a ProxyCommand where a gateway comes before.  ssh
+ * drops the one that it sees second, so it is asked once more, without the
+ * gateway; what else it then says, or that it refuses, is of no account.
+ * Names of inner hosts are not to be looked up here for that.
+ */
+static void
+ask_alone(struct asking *a, struct question *q)
+{
+	static const char *const alone[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", NULL };
+	static const char *const no_jump[] = { "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", "ProxyJump=none", NULL };
+
+	a->scratch = scratch_hop(a->hop);
+	q->earlier = NULL;
+	/* one that had a ProxyJump of its own is asked to forget it */
+	q->extra = a->hop->jumped ? no_jump : alone;
+	ask_start(&a->ask, a->scratch, q);
+}
+
+/* Begins to ask what has not been asked about hop; returns how many. */
+static int
+begin_asking(struct plan *plan, struct hop *hop, int number,
+    struct asking *asking)
+{
+	struct question q = { .conf = plan->conf, .number = number };
+	char *next = after(plan, hop);
+	int n = 0;
+
+	q.next = next;
+	memset(asking, 0, 2 * sizeof(*asking));
+	asking[0].hop = asking[1].hop = hop;
+	asking[0].number = asking[1].number = number;
+	if (!hop->asked)
+		ask_hop(plan, &asking[n++], &q);
+	if (number > 1 && !hop->asked_alone && !plan->no_ssh)
+		ask_alone(&asking[n++], &q);
+	free(next);
+	return n;
+}
+
+/* Takes one answer; after a failure they are only waited for. */
+static int
+end_asking(struct plan *plan, struct asking *a, int failed)
+{
+	enum answer answer = ask_finish(&a->ask, failed || a->scratch != NULL);
+
+	if (a->scratch == NULL)
+		return failed ? -1 : take_answer(plan, a->hop, a->number,
+		    answer);
+	a->hop->asked_alone = 1;
+	if (answer == ANSWER_OK && a->hop->command == NULL &&
+	    other_command(a->scratch->proxycommand))
+		a->hop->command = xstrdup(a->scratch->proxycommand);
+	hop_free(a->scratch);
+	return failed ? -1 : 0;
+}
+
+/* Asks all that has not been asked about any hop. */
+static int
+ask_hops(struct plan *plan)
+{
+	struct asking asking[2 * MAX_HOPS];
+	int i, n = 0, number = 0, rc = 0;
+	struct hop *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		n += begin_asking(plan, hop, ++number, &asking[n]);
+	for (i = 0; i < n; i++)
+		rc = end_asking(plan, &asking[i], rc != 0);
+	return rc;
+}
+
+/* Has an option a number for a hop?  Then it may be another one now. */
+static int
+numbered(const struct conf *conf)
+{
+	const struct option *option;
+	const char *errstr;
+
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (option->hop != NULL &&
+		    strtonum(option->hop, 1, MAX_HOPS, &errstr) != 0)
+			return 1;
+	return 0;
+}
+
+static void
+forget(struct plan *plan)
+{
+	struct hop *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		keyword_free(hop);
+		free(hop->command);
+		hop->command = NULL;
+		hop->asked = hop->asked_alone = 0;
+	}
+}
+
+/* Puts the first hop's own ProxyJump before it; returns how many, or -1. */
+static int
+prepend(struct plan *plan)
+{
+	struct hop *first = TAILQ_FIRST(&plan->hops), *hop;
+	struct hops before = TAILQ_HEAD_INITIALIZER(before);
+	char *why;
+	int n = 0;
+
+	if (plan->fixed || !is_set(first->proxyjump))
+		return 0;
+	if ((why = hop_list(&before, first->proxyjump)) != NULL) {
+		say("%s: ProxyJump %s: %s", first->name, first->proxyjump, why);
+		free(why);
+		hops_free(&before);
+		return -1;
+	}
+	say_debug(1, "%s: has ProxyJump %s", first->name, first->proxyjump);
+	free(first->proxyjump);
+	first->proxyjump = NULL;
+	first->jumped = 1;
+	TAILQ_FOREACH(hop, &before, entry) {
+		hop->place = "ssh";
+		n++;
+	}
+	TAILQ_CONCAT(&before, &plan->hops, entry);
+	TAILQ_CONCAT(&plan->hops, &before, entry);
+	return too_long(plan) ? -1 : n;
+}
+
+static int
+same(const struct hop *a, const struct hop *b)
+{
+	return a->port == b->port && strcmp(a->user, b->user) == 0 &&
+	    strcasecmp(a->hostname, b->hostname) == 0;
+}
+
+/* Two hops at the same address: the way goes round in a circle. */
+static int
+circle(const struct plan *plan)
+{
+	struct hop *a, *b;
+	char *s;
+
+	TAILQ_FOREACH(a, &plan->hops, entry)
+		for (b = TAILQ_NEXT(a, entry); b != NULL;
+		    b = TAILQ_NEXT(b, entry)) {
+			if (!same(a, b))
+				continue;
+			s = plan_way(plan, NULL, " -> ");
+			say("the way comes back to %s@%s:%d: %s", a->user,
+			    a->hostname, a->port, s);
+			free(s);
+			return 1;
+		}
+	return 0;
+}
+
+/*
+ * Depth first, as ssh walks it: the nearest hop's own ProxyJump goes before
+ * it, and so on.  Those of later hops do not count.
+ */
+static int
+walk(struct plan *plan)
+{
+	int n;
+
+	for (;;) {
+		if (ask_hops(plan) == -1 || circle(plan))
+			return -1;
+		if ((n = prepend(plan)) <= 0)
+			return n;
+		if (numbered(plan->conf))
+			forget(plan);
+	}
+}
+
+/* Says that hop has two ways to it. */
+static int
+two_ways(const struct hop *hop, const char *command)
+{
+	say("%s: both a ProxyCommand (%s) and a gateway (%s); to choose the "
+	    "gateway: -o %s:ProxyCommand=none; to choose the command: leave "
+	    "out what is before %s", hop->name, command,
+	    TAILQ_PREV(hop, hops, entry)->name, hop->name, hop->name);
+	return 1;
+}
+
+/* A hop behind a gateway that has a ProxyCommand, too. */
+static int
+conflict(const struct plan *plan)
+{
+	const struct hop *hop = TAILQ_FIRST(&plan->hops);
+
+	while ((hop = TAILQ_NEXT(hop, entry)) != NULL) {
+		if (hop->command != NULL)
+			return two_ways(hop, hop->command);
+		if (plan->no_ssh && other_command(hop->proxycommand))
+			return two_ways(hop, hop->proxycommand);
+	}
+	return 0;
+}
+
+/*
+ * A ProxyCommand that runs us is how we were started: it is no way to the
+ * hop; and none is none.
+ */
+static void
+drop_commands(struct plan *plan)
+{
+	struct hop *hop;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		if (!other_command(hop->proxycommand)) {
+			free(hop->proxycommand);
+			hop->proxycommand = NULL;
+		}
+		if (!is_set(hop->forwardcommand)) {
+			free(hop->forwardcommand);
+			hop->forwardcommand = NULL;
+		}
+	}
+}
+
+/* An option for a hop that is not there is a slip of the pen. */
+static int
+unused(const struct plan *plan)
+{
+	const struct option *option;
+	const struct hop *hop;
+	int n, used;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry) {
+		n = used = 0;
+		TAILQ_FOREACH(hop, &plan->hops, entry)
+			used |= ask_concerns(option, hop, ++n);
+		/* the own file may name hops that are not used today */
+		if (!used && option->hop != NULL &&
+		    strchr(option->place, ':') == NULL) {
+			say("-o %s: no hop is called \"%s\"", option->typed,
+			    option->hop);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* What would be unsafe, or a surprise, to leave out is refused by name. */
+static int
+beyond_us(const struct hop *hop)
+{
+	const struct {
+		const char *keyword, *value, *off;
+	} rows[] = {
+		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
+		{ "PKCS11Provider", hop->pkcs11provider, "none" },
+		{ "VerifyHostKeyDNS", hop->verifyhostkeydns, "no" },
+		{ "ProxyUseFdpass", hop->proxycommand == NULL ? NULL :
+		    hop->proxyusefdpass, "no" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (is_set(rows[i].value) && strcmp(rows[i].value, "no") != 0 &&
+		    strcmp(rows[i].value, "false") != 0) {
+			say("%s: %s %s is not supported; -o %s:%s=%s does "
+			    "without it", hop->name, rows[i].keyword,
+			    rows[i].value, hop->name, rows[i].keyword,
+			    rows[i].off);
+			return 1;
+		}
+	return 0;
+}
+
+static int
+has_hash(const struct words *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (strstr(w->v[i], "%C") != NULL)
+			return 1;
+	return 0;
+}
+
+/* %C is a hash that ssh makes: as part of a RemoteCommand it tells it. */
+static int
+ask_hash(const struct plan *plan, struct hop *hop, int n)
+{
+	static const char *const remote[] = { "RemoteCommand=%C", NULL };
+	struct question q = { .conf = plan->conf, .number = n,
+	    .extra = remote };
+	struct hop *scratch;
+	char *earlier = NULL, *next;
+	int rc = -1;
+
+	if (plan->no_ssh ||
+	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile)))
+		return 0;
+	scratch = scratch_hop(hop);
+	if (n > 1)
+		q.earlier = earlier = plan_way(plan, hop, ",");
+	q.next = next = after(plan, hop);
+	if (ask(scratch, &q, 0) == ANSWER_OK) {
+		hop->remotecommand = scratch->remotecommand;
+		scratch->remotecommand = NULL;
+		rc = 0;
+	}
+	free(earlier);
+	free(next);
+	hop_free(scratch);
+	return rc;
+}
+
+/* Expands the names of w for hop and drops those that say "none". */
+static int
+expand_words(const struct hop *hop, const char *key, struct words *w)
+{
+	struct words done = { NULL, 0 };
+	const char *why;
+	char *file;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (!is_set(w->v[i]))
+			continue;
+		if ((file = expand_file(hop, w->v[i], &why)) == NULL) {
+			say("%s: %s %s: %s", hop->name, key, w->v[i], why);
+			words_free(&done);
+			return -1;
+		}
+		words_add(&done, file);
+	}
+	words_free(w);
+	*w = done;
+	return 0;
+}
+
+/* ssh has expanded these, but for a leading ~ in old versions. */
+static void
+expand_known_hosts(struct words *w)
+{
+	char *file;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (strncmp(w->v[i], "~/", 2) != 0)
+			continue;
+		file = xasprintf("%s%s", expand_home(), w->v[i] + 1);
+		free(w->v[i]);
+		w->v[i] = file;
+	}
+	if (w->n == 1 && !is_set(w->v[0]))
+		words_free(w);
+}
+
+static int
+expand_revoked(struct hop *hop)
+{
+	const char *why;
+	char *file;
+
+	if (!is_set(hop->revokedhostkeys))
+		return 0;
+	if ((file = expand_file(hop, hop->revokedhostkeys, &why)) == NULL) {
+		say("%s: RevokedHostKeys %s: %s", hop->name,
+		    hop->revokedhostkeys, why);
+		return -1;
+	}
+	free(hop->revokedhostkeys);
+	hop->revokedhostkeys = file;
+	return 0;
+}
+
+/* A hop's LogLevel DEBUG, DEBUG1 .. DEBUG3: as many times -v. */
+static void
+raise_level(const struct hop *hop)
+{
+	if (hop->loglevel != NULL && strncmp(hop->loglevel, "DEBUG", 5) == 0)
+		say_more(hop->loglevel[5] == '\0' ? 1 :
+		    hop->loglevel[5] - '0');
+}
+
+/*
+ * Has somebody typed it?  ssh -G does not tell a setting from ssh's default.
+ */
+static int
+typed(const struct plan *plan, const struct hop *hop, int n,
+    const char *keyword)
+{
+	const struct option *option;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry)
+		if (ask_concerns(option, hop, n) && conf_names(option, keyword))
+			return 1;
+	return 0;
+}
+
+/* Where ssh's own default is to wait for ever, or nothing is known. */
+static void
+set_times(const struct plan *plan, struct hop *hop, int n)
+{
+	if (hop->connecttimeout <= 0)
+		hop->connecttimeout = CONNECT_TIMEOUT;
+	if (hop->serveraliveinterval <= 0 &&
+	    !typed(plan, hop, n, "ServerAliveInterval"))
+		hop->serveraliveinterval = ALIVE_INTERVAL;
+	if (hop->serveralivecountmax == -1)
+		hop->serveralivecountmax = ALIVE_COUNT;
+}
+
+/* Last hand at one hop: names expanded, what we cannot do refused. */
+static int
+settle(const struct plan *plan, struct hop *hop, int n)
+{
+	/* to a command on the hop before it would be an option */
+	if (*hop->hostname == '-') {
+		say("%s: HostName %s: cannot begin with '-'", hop->name,
+		    hop->hostname);
+		return -1;
+	}
+	set_times(plan, hop, n);
+	if (!typed(plan, hop, n, "Ciphers"))
+		cipher_order(hop);
+	raise_level(hop);
+	expand_known_hosts(&hop->userknownhostsfile);
+	expand_known_hosts(&hop->globalknownhostsfile);
+	if (beyond_us(hop) || command_check(hop) == -1 ||
+	    expand_revoked(hop) == -1)
+		return -1;
+	return ask_hash(plan, hop, n) == -1 ||
+	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||
+	    expand_words(hop, "CertificateFile", &hop->certificatefile) == -1 ?
+	    -1 : 0;
+}
+
+static int
+settle_all(struct plan *plan)
+{
+	struct hop *hop;
+	int n = 0;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if (settle(plan, hop, ++n) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * Nobody has said which way: for clients that have no ProxyJump, ssh is asked
+ * for that of the target.  Returns it allocated, or NULL after saying that
+ * there is none.
+ */
+static char *
+ask_target(struct plan *plan)
+{
+	struct question q = { .conf = plan->conf };
+	struct hop *target;
+	enum answer answer;
+	char *jump = NULL, *next;
+
+	target = hop_new(plan->host, plan->host);
+	target->typed_port = plan->port;
+	q.next = next = after(plan, target);
+	answer = ask(target, &q, 0);
+	if (answer == ANSWER_NONE)
+		go_without(plan);
+	if (answer == ANSWER_OK && is_set(target->proxyjump)) {
+		jump = xstrdup(target->proxyjump);
+		/* the last gateway cannot know what we call it here */
+		plan->host = plan->hostname = xstrdup(target->hostname);
+	} else if (answer != ANSWER_REFUSED)
+		say("no gateway for %s; give -J gateway, or write in "
+		    "ssh_config: Host %s, ProxyJump gateway; or in "
+		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
+		    "straight", plan->host, plan->host, plan->host);
+	free(next);
+	hop_free(target);
+	return jump;
+}
+
+/* Somebody wrote "none": how to connect to the target itself. */
+static int
+plan_straight(struct plan *plan)
+{
+	struct question q = { .conf = plan->conf, .number = 1,
+	    .earlier = "none" };
+	struct hop *target;
+	char *next;
+	int rc;
+
+	plan->target = target = hop_new(plan->host, plan->host);
+	target->typed_port = plan->port;
+	q.next = next = after(plan, target);
+	rc = take_answer(plan, target, 1, ask(target, &q, 0));
+	free(next);
+	set_times(plan, target, 1);
+	/* straight is straight, and keepalives are its client's */
+	target->serveraliveinterval = 0;
+	free(target->proxycommand);
+	target->proxycommand = NULL;
+	return rc;
+}
+
+/* The list of hops as somebody wrote it. */
+static int
+begin(struct plan *plan)
+{
+	const struct conf *conf = plan->conf;
+	struct hop *hop;
+	char *jump, *why;
+	int rc = 0;
+
+	jump = conf->jump != NULL ? xstrdup(conf->jump) : ask_target(plan);
+	if (jump == NULL)
+		return -1;
+	if ((why = hop_list(&plan->hops, jump)) != NULL) {
+		say("%s: ProxyJump %s: %s", plan->host, jump, why);
+		rc = -1;
+	}
+	hop = TAILQ_FIRST(&plan->hops);
+	if (hop != NULL && strcasecmp(hop->spec, "none") == 0) {
+		/* ssh -J none,gw: gw straight, whatever ProxyJump it has */
+		TAILQ_REMOVE(&plan->hops, hop, entry);
+		hop_free(hop);
+		plan->fixed = 1;
+	}
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		hop->place = conf->jump != NULL ? conf->jump_place : "ssh";
+	free(why);
+	free(jump);
+	return rc == -1 || too_long(plan) ? -1 : 0;
+}
+
+/*
+ * Makes the plan for conf, which must outlive it.  Returns OK, or GIVEUP
+ * after saying why there is none; plan_free() in either case.
+ */
+int
+plan_make(struct plan *plan, const struct conf *conf)
+{
+	plan->conf = conf;
+	plan->host = conf->host;
+	plan->port = conf->port;
+	if (begin(plan) == -1)
+		return GIVEUP;
+	if (plan->nhops == 0)
+		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;
+	if (walk(plan) == -1 || unused(plan) || conflict(plan))
+		return GIVEUP;
+	drop_commands(plan);
+	return settle_all(plan) == -1 ? GIVEUP : OK;
+}
+
+/* Frees the hops; the plan can be made again. */
+void
+plan_free(struct plan *plan)
+{
+	hops_free(&plan->hops);
+	hop_free(plan->target);
+	free(plan->hostname);
+	plan->hostname = NULL;
+	plan->target = NULL;
+	plan->nhops = 0;
+}

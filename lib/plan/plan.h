@@ -1,0 +1,193 @@
+/*
+ * The plan: the command line, the route file and ssh -G, as plain data.
+ */
+
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "base/base.h"
+
+#define MAX_HOPS		16
+#define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
+#define ALIVE_INTERVAL		30	/* seconds, if nobody says */
+#define ALIVE_COUNT		3
+#define REFUSALS		3	/* of a hop that are not believed */
+
+/* One -o or -i, for every hop or for one. */
+struct option {
+	TAILQ_ENTRY(option)	 entry;
+	int			 flag;	/* 'o' or 'i' */
+	char			*hop;	/* name as typed or number; NULL: all */
+	char			*text;	/* as ssh takes it after the flag */
+	char			*typed;	/* the whole word, for complaints */
+	char			*place;	/* where it was typed */
+};
+TAILQ_HEAD(options, option);
+
+/* The command line, then the own file; read-only once both are through. */
+struct conf {
+	char		*configfile;	/* -F; NULL: ssh's own files */
+	struct options	 options;	/* -o, -i, -4, -6 */
+	char		*jump;		/* -J; NULL: not given */
+	char		*jump_place;	/* where it was typed */
+	char		*logfile;	/* -E; NULL: stderr */
+	char		*routefile;	/* -r; NULL: ~/.ssh/proxyhop.conf */
+	int		 print;		/* -G */
+	int		 try;		/* -t, counted */
+	int		 fdpass;	/* -f */
+	int		 verbose;	/* -v, counted */
+	int		 quiet;		/* -q */
+	int		 version;	/* -V */
+	const char	*host;		/* the target, as the client gave it */
+	int		 port;
+};
+
+/* A gateway as asked for: plain data, first value wins, NULL or -1: not set. */
+struct hop {
+	TAILQ_ENTRY(hop)	 entry;
+	char			*spec;		/* as typed in -J */
+	char			*name;		/* its host part: what we call it */
+	const char		*place;		/* where spec is written */
+	char			*typed_user;	/* written in spec, or NULL */
+	int			 typed_port;	/* written in spec, or 0 */
+
+	int			 asked;		/* ssh has answered */
+	int			 jumped;	/* it had a ProxyJump itself */
+	int			 asked_alone;	/* as if none came before it */
+	char			*command;	/* its ProxyCommand then */
+
+	/* from here on as ssh_config(5) names them */
+	char			*addressfamily;
+	int			 batchmode;
+	char			*bindaddress;
+	char			*bindinterface;
+	struct words		 certificatefile;
+	int			 checkhostip;
+	char			*ciphers;
+	int			 compression;
+	int			 connectionattempts;
+	int			 connecttimeout;	/* seconds */
+	char			*forwardcommand;	/* our own */
+	struct words		 globalknownhostsfile;
+	int			 hashknownhosts;
+	char			*hostkeyalgorithms;
+	char			*hostkeyalias;
+	char			*hostname;
+	int			 identitiesonly;
+	char			*identityagent;
+	struct words		 identityfile;
+	int			 kbdinteractiveauthentication;
+	char			*kexalgorithms;
+	char			*knownhostscommand;
+	char			*loglevel;
+	char			*macs;
+	int			 numberofpasswordprompts;
+	int			 passwordauthentication;
+	char			*pkcs11provider;
+	int			 port;
+	char			*preferredauthentications;
+	char			*proxycommand;
+	char			*proxyjump;
+	char			*proxyusefdpass;
+	char			*pubkeyacceptedalgorithms;
+	char			*pubkeyauthentication;
+	char			*rekeylimit;
+	char			*remotecommand;
+	int			 requiredrsasize;
+	char			*revokedhostkeys;
+	int			 serveralivecountmax;
+	int			 serveraliveinterval;	/* seconds */
+	char			*stricthostkeychecking;
+	int			 tcpkeepalive;
+	char			*user;
+	struct words		 userknownhostsfile;
+	char			*verifyhostkeydns;
+};
+TAILQ_HEAD(hops, hop);
+
+/* The way to the target: what the command line and ssh say together. */
+struct plan {
+	struct hops	 hops;		/* nearest first */
+	int		 nhops;		/* 0: connect straight */
+	struct hop	*target;	/* if so, how to connect; else NULL */
+	int		 no_ssh;	/* nobody answers ssh -G */
+	const struct conf *conf;
+	int		 fixed;		/* the first one's way is not asked */
+	char		*hostname;	/* the target's, if ssh was asked */
+	const char	*host;		/* the target; conf's, or hostname */
+	int		 port;
+};
+
+/* hop.c: one gateway as text and as data */
+struct hop *hop_parse(const char *, const char **);
+struct hop *hop_new(const char *, const char *);
+char	*hop_list(struct hops *, const char *);
+int	 hop_target(const char *, const char *, int *, const char **);
+void	 hop_free(struct hop *);
+void	 hops_free(struct hops *);
+
+/* keyword.c: the settings of a hop, one table */
+int	 keyword_set(struct hop *, const char *, const char *);
+int	 keyword_known(const char *);
+void	 keyword_unset(struct hop *);
+void	 keyword_free(struct hop *);
+void	 keyword_each(const struct hop *, void (*)(const char *, size_t,
+	    const char *, void *), void *);
+
+/* expand.c: what ssh -G leaves to be expanded */
+char	*expand_file(const struct hop *, const char *, const char **);
+char	*expand_tilde(const char *);
+const char *expand_home(void);
+const char *expand_user(void);
+
+/* conf.c: the command line and the own file */
+int	 conf_options(struct conf *, int, char *[]);
+int	 conf_file(struct conf *);
+int	 conf_parse(struct conf *, FILE *, const char *);
+int	 conf_names(const struct option *, const char *);
+const char *conf_value(const struct option *);
+int	 conf_own(const struct option *);
+void	 conf_free(struct conf *);
+
+/* ask.c: what ssh itself says of a hop */
+enum answer {
+	ANSWER_OK,
+	ANSWER_REFUSED,		/* ssh has, and was quoted */
+	ANSWER_NONE		/* no ssh, or one without -G */
+};
+
+/* How to ask. */
+struct question {
+	const struct conf	*conf;
+	int			 number;	/* of the hop; 0: the target */
+	const char		*earlier;	/* hops before, or NULL */
+	const char		*next;		/* where to, as ssh -W has it */
+	const char *const	*extra;		/* -o's before all others */
+};
+
+struct ask {
+	struct hop	*hop;		/* borrowed; gets the answer */
+	pid_t		 pid;		/* -1: not running */
+	int		 out, err;	/* what ssh wrote: memory files */
+};
+
+void	 ask_start(struct ask *, struct hop *, const struct question *);
+enum answer ask_finish(struct ask *, int);
+int	 ask_read(struct hop *, char *);
+int	 ask_concerns(const struct option *, const struct hop *, int);
+
+/* cipher.c: which cipher first */
+void	 cipher_order(struct hop *);
+
+/* plan.c: command line and ssh's answers to a list of hops */
+int	 plan_make(struct plan *, const struct conf *);
+char	*plan_way(const struct plan *, const struct hop *, const char *);
+void	 plan_free(struct plan *);
+
+/* without.c: a hop's settings where there is no ssh */
+int	 without_ssh(const struct conf *, struct hop *, int);
+
+/* print.c: the plan in words */
+void	 print_plan(const struct plan *);
+
+#endif

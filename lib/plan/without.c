@@ -1,0 +1,77 @@
+/*
+ * A hop's settings where there is no ssh to ask: what is typed, then what ssh
+ * has for defaults.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+static const struct {
+	const char *name, *value;
+} defaults[] = {
+	{ "port", "22" },
+	{ "identityfile", "~/.ssh/id_rsa" },
+	{ "identityfile", "~/.ssh/id_ecdsa" },
+	{ "identityfile", "~/.ssh/id_ed25519" },
+	{ "userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2" },
+	{ "globalknownhostsfile",
+	    "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2" },
+	{ NULL, NULL }
+};
+
+/* Sets what an option says, as ssh would have read it. */
+static int
+set_option(struct hop *hop, const struct option *option)
+{
+	char *key;
+	int rc;
+
+	if (option->flag == 'i')
+		return keyword_set(hop, "identityfile", option->text);
+	key = xstrndup(option->text, strcspn(option->text, "= \t"));
+	rc = keyword_known(key) ?
+	    keyword_set(hop, key, conf_value(option)) : -1;
+	free(key);
+	if (rc == -1)
+		say("-o %s: without ssh to ask, this means nothing",
+		    option->typed);
+	return rc;
+}
+
+static void
+set_defaults(struct hop *hop)
+{
+	int own_key = hop->identityfile.n > 0;
+	size_t i;
+
+	(void)keyword_set(hop, "hostname", hop->name);
+	(void)keyword_set(hop, "user", expand_user());
+	for (i = 0; defaults[i].name != NULL; i++)
+		if (!own_key || strcmp(defaults[i].name, "identityfile") != 0)
+			(void)keyword_set(hop, defaults[i].name,
+			    defaults[i].value);
+}
+
+/*
+ * Sets hop, number n of the chain, from conf and the defaults alone.  Returns
+ * 0, or -1 after saying which option makes no sense.
+ */
+int
+without_ssh(const struct conf *conf, struct hop *hop, int n)
+{
+	const struct option *option;
+	int rc = 0;
+
+	if (hop->typed_user != NULL)
+		(void)keyword_set(hop, "user", hop->typed_user);
+	if (hop->typed_port != 0)
+		hop->port = hop->typed_port;
+	TAILQ_FOREACH(option, &conf->options, entry)
+		if (ask_concerns(option, hop, n) &&
+		    set_option(hop, option) == -1)
+			rc = -1;
+	set_defaults(hop);
+	return rc;
+}

@@ -1,0 +1,582 @@
+/*
+ * Is this the host we meant?  What the files say of every hop's key, and what
+ * becomes of one that they do not have.
+ */
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+/* Where a line is, and which key it has; all NULL: no such line. */
+struct place {
+	const char	*file;		/* borrowed from the hop */
+	char		*line;		/* file:line */
+	char		*key;		/* type and fingerprint */
+};
+
+/* What the files say of one key: the first line of each kind. */
+struct verdict {
+	ssh_key		 key;		/* the server's */
+	struct place	 known;
+	struct place	 revoked;
+	struct place	 changed;	/* another key of its type */
+	struct place	 other;		/* a key of another type */
+	struct place	 authority;
+	char		*name;		/* that changed is about */
+};
+
+/*
+ * Reads what the files of l's hop say of it, for hostkey_algorithms() and
+ * hostkey_check(), and to be done while its server is being waited for;
+ * hostkey_forget() must follow.
+ */
+void
+hostkey_read(struct link *l)
+{
+	const struct hop *hop = l->hop;
+	size_t n = 1;
+
+	l->known[0].name = known_name(hop, 1);
+	/* as ssh: a line for the name without port is good enough to accept */
+	if (hop->port != 22 && hop->hostkeyalias == NULL)
+		l->known[n++].name = known_name(hop, 0);
+	known_read(hop, l->known, n);
+}
+
+/* Frees what hostkey_read() has read, if it has. */
+void
+hostkey_forget(struct link *l)
+{
+	known_free(&l->known[0]);
+	known_free(&l->known[1]);
+}
+
+/* Is algorithm one that a key of those known can sign with? */
+static int
+has_type(const struct knowns *knowns, const char *algorithm)
+{
+	const struct known *k;
+
+	if (strncmp(algorithm, "rsa-sha2-", 9) == 0)
+		algorithm = "ssh-rsa";
+	for (k = knowns->v; k < knowns->v + knowns->n; k++)
+		if (k->marker == PLAIN && strcmp(ssh_key_type_to_char(
+		    ssh_key_type(k->key)), algorithm) == 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * Returns the HostKeyAlgorithms of l's hop with those first that known keys,
+ * as far as they have been read, can sign with, and none for certificates; NULL
+ * if none are set.  The caller frees it.
+ */
+char *
+hostkey_algorithms(const struct link *l)
+{
+	char *all, *rest, *name, *first = NULL, *then = NULL;
+
+	if (l->hop->hostkeyalgorithms == NULL)
+		return NULL;
+	all = rest = xstrdup(l->hop->hostkeyalgorithms);
+	while ((name = strsep(&rest, ",")) != NULL) {
+		if (strstr(name, "-cert-v0") != NULL)
+			continue;
+		words_join(has_type(&l->known[0], name) ? &first : &then, ",",
+		    name);
+	}
+	free(all);
+	if (first != NULL && then != NULL)
+		words_join(&first, ",", then);
+	else if (first == NULL) {
+		first = then;
+		then = NULL;
+	}
+	free(then);
+	return first;
+}
+
+/* Returns the key's fingerprint, SHA256:..., which the caller frees. */
+char *
+hostkey_fingerprint(ssh_key key)
+{
+	unsigned char *hash;
+	char *text, *copy;
+	size_t len;
+
+	if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash,
+	    &len) != 0)
+		return xstrdup("(no fingerprint)");
+	text = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	ssh_clean_pubkey_hash(&hash);
+	copy = xstrdup(text == NULL ? "(no fingerprint)" : text);
+	ssh_string_free_char(text);
+	return copy;
+}
+
+/* Type and fingerprint, as a person compares them. */
+static char *
+describe(ssh_key key)
+{
+	char *print, *text;
+
+	print = hostkey_fingerprint(key);
+	text = xasprintf("%s key %s", ssh_key_type_to_char(ssh_key_type(key)),
+	    print);
+	free(print);
+	return text;
+}
+
+/* Keeps the first line of a kind. */
+static void
+keep(struct place *place, const struct known *known)
+{
+	if (place->file != NULL)
+		return;
+	place->file = known->file;
+	place->line = xasprintf("%s:%u", known->file, known->line);
+	place->key = describe(known->key);
+}
+
+static void
+place_free(struct place *place)
+{
+	free(place->line);
+	free(place->key);
+	memset(place, 0, sizeof(*place));
+}
+
+/* Moves what is there to where nothing is yet. */
+static void
+place_move(struct place *to, struct place *from)
+{
+	if (to->file != NULL)
+		return;
+	*to = *from;
+	memset(from, 0, sizeof(*from));
+}
+
+static void
+judge_line(struct verdict *v, const struct known *known)
+{
+	int same = ssh_key_cmp(known->key, v->key, SSH_KEY_CMP_PUBLIC) == 0;
+
+	if (known->marker == AUTHORITY)
+		keep(&v->authority, known);
+	else if (known->marker == REVOKED) {
+		if (same)
+			keep(&v->revoked, known);
+	} else if (same)
+		keep(&v->known, known);
+	else if (ssh_key_type(known->key) == ssh_key_type(v->key))
+		keep(&v->changed, known);
+	else
+		keep(&v->other, known);
+}
+
+static void
+judge(struct verdict *v, const struct knowns *knowns)
+{
+	size_t i;
+
+	for (i = 0; i < knowns->n; i++)
+		judge_line(v, &knowns->v[i]);
+}
+
+static void
+verdict_free(struct verdict *v)
+{
+	place_free(&v->known);
+	place_free(&v->revoked);
+	place_free(&v->changed);
+	place_free(&v->other);
+	place_free(&v->authority);
+	free(v->name);
+	v->name = NULL;
+}
+
+/* The line for the key, on a line of its own even if the last had no end. */
+static char *
+new_line(int fd, const struct hop *hop, ssh_key key)
+{
+	char *name, *hashed, *b64 = NULL, *line;
+	char last = '\n';
+	off_t size;
+
+	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
+		return NULL;
+	name = known_name(hop, 1);
+	if (hop->hashknownhosts == 1) {
+		hashed = known_hash(name);
+		free(name);
+		name = hashed;
+	}
+	if ((size = lseek(fd, 0, SEEK_END)) > 0 &&
+	    pread(fd, &last, 1, size - 1) != 1)
+		last = '\0';	/* an empty line does no harm */
+	line = xasprintf("%s%s %s %s\n", last == '\n' ? "" : "\n", name,
+	    ssh_key_type_to_char(ssh_key_type(key)), b64);
+	free(name);
+	ssh_string_free_char(b64);
+	return line;
+}
+
+/*
+ * Writes the line in one go, so that those of several programs do not mix.  A
+ * part of it, on a full disk, is taken back, unless another line is behind it.
+ */
+static int
+append(int fd, const char *line)
+{
+	ssize_t n, len = strlen(line);
+	struct stat st;
+	off_t end;
+
+	if ((n = write(fd, line, len)) == len)
+		return 0;
+	if (n == -1)
+		return -1;
+	end = lseek(fd, 0, SEEK_CUR);
+	if (fstat(fd, &st) == 0 && st.st_size == end &&
+	    ftruncate(fd, end - n) == -1)
+		say_debug(1, "known hosts: a cut line is left");
+	errno = ENOSPC;
+	return -1;
+}
+
+/* Adds the key to the first user file: whole, or not at all. */
+static int
+add(const struct hop *hop, ssh_key key)
+{
+	const char *file;
+	char *line, *dir;
+	int fd, rc = -1;
+
+	if (hop->userknownhostsfile.n == 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	file = hop->userknownhostsfile.v[0];
+	dir = xstrdup(file);
+	(void)mkdir(dirname(dir), 0700);	/* ~/.ssh, the first time */
+	free(dir);
+	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	if ((line = new_line(fd, hop, key)) != NULL)
+		rc = append(fd, line);
+	free(line);
+	close(fd);
+	return rc;
+}
+
+static int
+accept_new(struct chain *c, struct link *l, ssh_key key)
+{
+	char *text;
+
+	text = describe(key);
+	if (add(l->hop, key) == -1)
+		say("%s (hop %d of %d): cannot add its %s to %s: %s",
+		    l->hop->name, l->number, c->plan->nhops, text,
+		    l->hop->userknownhostsfile.n == 0 ? "a known_hosts file" :
+		    l->hop->userknownhostsfile.v[0], strerror(errno));
+	else
+		say_debug(1, "%s (hop %d): added its %s to %s", l->hop->name,
+		    l->number, text, l->hop->userknownhostsfile.v[0]);
+	free(text);
+	return OK;
+}
+
+static int
+changed(struct chain *c, struct link *l, const struct verdict *v)
+{
+	char *text;
+
+	text = describe(v->key);
+	(void)fail(c, l, GIVEUP, "the host key has changed: %s offers "
+	    "%s, but %s has %s; somebody may be listening in; if it is right, "
+	    "remove the old one: ssh-keygen -R '%s' -f '%s'", l->hop->name,
+	    text, v->changed.line, v->changed.key, v->name, v->changed.file);
+	free(text);
+	return GIVEUP;
+}
+
+/* What there is instead of the line that we miss. */
+static char *
+instead(const struct verdict *v)
+{
+	if (v->other.file != NULL)
+		return xasprintf(", but %s has %s", v->other.line,
+		    v->other.key);
+	if (v->authority.file != NULL)
+		return xasprintf(", and libssh cannot honour the "
+		    "@cert-authority of %s", v->authority.line);
+	return xstrdup("");
+}
+
+/* What the answer means, as ssh takes it: 1 yes, 0 no, -1 neither. */
+static int
+meaning(char *answer, const char *print)
+{
+	answer += strspn(answer, " \t");
+	answer[strcspn(answer, " \t")] = '\0';
+	if (*answer == '\0' || strcasecmp(answer, "no") == 0)
+		return 0;
+	return strcasecmp(answer, "yes") == 0 || strcmp(answer, print) == 0 ?
+	    1 : -1;
+}
+
+/* Is the answer yes: the word, or the fingerprint itself? */
+static int
+agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
+    int *status)
+{
+	char answer[ANSWER_MAX], *print, *first;
+	const char *text;
+	int got, yes = -1;
+
+	print = hostkey_fingerprint(key);
+	first = xasprintf("%s. Go on connecting (yes/no/fingerprint)? ",
+	    question);
+	for (text = first; yes == -1;
+	    text = "Please type yes, no or the fingerprint: ") {
+		*status = prompt(c, l, text, 1, answer, &got);
+		yes = *status == OK && got ? meaning(answer, print) : 0;
+	}
+	free(first);
+	free(print);
+	return yes;
+}
+
+static int
+mode_is(const struct hop *hop, const char *mode)
+{
+	return hop->stricthostkeychecking != NULL &&
+	    strcmp(hop->stricthostkeychecking, mode) == 0;
+}
+
+/* Nobody has accepted the key; ssh, going the same way, can ask. */
+static int
+refuse(struct chain *c, struct link *l, const char *question)
+{
+	char *way = plan_way(c->plan, l->hop, ",");
+
+	(void)fail(c, l, GIVEUP, "%s; compare it, and accept it with: ssh "
+	    "%s%s%s%s", question, way == NULL ? "" : "-J ",
+	    way == NULL ? "" : way, way == NULL ? "" : " ", l->hop->name);
+	free(way);
+	return GIVEUP;
+}
+
+/* No line has this key: the mode decides, or the person. */
+static int
+unknown(struct chain *c, struct link *l, const struct verdict *v)
+{
+	const struct hop *hop = l->hop;
+	char *text, *name, *known, *question;
+	int status = OK;
+
+	if (v->other.file == NULL && (mode_is(hop, "accept-new") ||
+	    mode_is(hop, "no") || mode_is(hop, "off") ||
+	    mode_is(hop, "false")))
+		return accept_new(c, l, v->key);
+	text = describe(v->key);
+	name = known_name(hop, 1);
+	known = instead(v);
+	question = xasprintf("%s is not known for %s%s", text, name, known);
+	if ((hop->stricthostkeychecking == NULL || mode_is(hop, "ask")) &&
+	    agreed(c, l, v->key, question, &status))
+		status = accept_new(c, l, v->key);
+	else if (status == OK && link_gone(l))
+		status = fail(c, l, RETRY, "connection closed while its host "
+		    "key was in question; answer it before its "
+		    "LoginGraceTime is over");
+	else if (status == OK)
+		status = refuse(c, l, question);
+	free(question);
+	free(known);
+	free(name);
+	free(text);
+	return status;
+}
+
+/* RevokedHostKeys, a public key a line, as if each were revoked for "*". */
+static int
+read_revoked(struct chain *c, struct link *l, FILE *f, struct knowns *all)
+{
+	const char *file = l->hop->revokedhostkeys;
+	char *line = NULL, *s;
+	size_t size = 0;
+	unsigned number = 0;
+	int status = OK;
+
+	while (status == OK && getline(&line, &size, f) != -1) {
+		if (++number == 1 && strncmp(line, "SSHKRL", 6) == 0) {
+			status = fail(c, l, GIVEUP, "RevokedHostKeys %s: "
+			    "a KRL, which libssh cannot read; write the keys "
+			    "as text", file);
+			break;
+		}
+		s = xasprintf("@revoked * %s", line);
+		known_line(all, 1, s, file, number);
+		free(s);
+	}
+	if (status == OK && ferror(f))
+		status = fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		    strerror(errno));
+	free(line);
+	return status;
+}
+
+/*
+ * Is the key in RevokedHostKeys?  Returns OK, or GIVEUP after saying that it
+ * is, or that nobody can know.
+ */
+static int
+check_revoked(struct chain *c, struct link *l, ssh_key key)
+{
+	const char *file = l->hop->revokedhostkeys;
+	struct knowns all = { NULL, NULL, 0 };
+	struct verdict v = { .key = key };
+	FILE *f;
+	int status;
+
+	if (file == NULL || strcasecmp(file, "none") == 0)
+		return OK;
+	if ((f = fopen(file, "re")) == NULL)
+		return fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
+		    strerror(errno));
+	all.name = xstrdup("*");
+	status = read_revoked(c, l, f, &all);
+	fclose(f);
+	judge(&v, &all);
+	if (status == OK && v.revoked.file != NULL)
+		status = fail(c, l, GIVEUP, "the host key is revoked: %s is in "
+		    "%s; ask who runs %s", v.revoked.key, v.revoked.line,
+		    l->hop->name);
+	known_free(&all);
+	verdict_free(&v);
+	return status;
+}
+
+/* As ssh; but a line for the name without port may also revoke. */
+static void
+look_up(const struct link *l, struct verdict *v)
+{
+	struct verdict plain = { .key = v->key };
+
+	v->name = xstrdup(l->known[0].name);
+	judge(v, &l->known[0]);
+	judge(&plain, &l->known[1]);
+	if (v->changed.file == NULL)
+		place_move(&v->known, &plain.known);
+	place_move(&v->revoked, &plain.revoked);
+	place_move(&v->authority, &plain.authority);
+	verdict_free(&plain);
+}
+
+/*
+ * CheckHostIP: may the address have another key?  Only the first hop's is
+ * known to us.
+ */
+static void
+look_up_address(const struct link *l, struct verdict *v)
+{
+	struct verdict of_address = { .key = v->key };
+	struct knowns all = { NULL, NULL, 0 };
+	char *address;
+
+	if (l->hop->checkhostip != 1 || l->number != 1 || l->pid != 0 ||
+	    l->hop->hostkeyalias != NULL ||
+	    (address = dial_address(ssh_get_fd(l->session))) == NULL)
+		return;
+	all.name = known_host(address, l->hop->port);
+	free(address);
+	known_read(l->hop, &all, 1);
+	judge(&of_address, &all);
+	place_move(&v->revoked, &of_address.revoked);
+	if (of_address.known.file == NULL && of_address.changed.file != NULL) {
+		place_free(&v->changed);
+		place_free(&v->known);
+		place_move(&v->changed, &of_address.changed);
+		free(v->name);
+		v->name = xstrdup(all.name);
+	}
+	known_free(&all);
+	verdict_free(&of_address);
+}
+
+/* Notes the key and where it is known. */
+static void
+note_key(struct link *l, const struct verdict *v)
+{
+	char *text = describe(v->key);
+
+	link_note(l, "%s%s%s", text, v->known.file == NULL ? ", accepted" :
+	    " in ", v->known.file == NULL ? "" : v->known.line);
+	free(text);
+}
+
+/*
+ * Decides whether the key that l's server has proved to own is its own.
+ * Nothing is sent to the server before that.  Returns OK, or GIVEUP after
+ * saying why.
+ */
+int
+hostkey_check(struct chain *c, struct link *l)
+{
+	struct verdict v = { .key = NULL };
+	int status = OK;
+
+	link_stage(l, STAGE_HOSTKEY);
+	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
+		return fail(c, l, GIVEUP, "it has shown no host key");
+	l->hostkey = v.key;	/* from here on it must stay the same */
+	if (l->known[0].name != NULL)
+		look_up(l, &v);
+	/* a line may have been added while the server kept us waiting */
+	if (v.known.file == NULL) {
+		verdict_free(&v);
+		hostkey_forget(l);
+		hostkey_read(l);
+		look_up(l, &v);
+	}
+	look_up_address(l, &v);
+	if (v.revoked.file != NULL)
+		status = fail(c, l, GIVEUP, "the host key is revoked: "
+		    "%s is @revoked in %s; ask who runs %s", v.revoked.key,
+		    v.revoked.line, l->hop->name);
+	else if (v.changed.file != NULL && v.known.file == NULL)
+		status = changed(c, l, &v);
+	else if ((status = check_revoked(c, l, v.key)) == OK &&
+	    v.known.file == NULL)
+		status = unknown(c, l, &v);
+	if (status == OK)
+		note_key(l, &v);
+	verdict_free(&v);
+	hostkey_forget(l);
+	return status;
+}
+
+/* After another key exchange: is the key still the one that was checked? */
+int
+hostkey_same(const struct link *l)
+{
+	ssh_key key;
+	int same;
+
+	if (ssh_get_server_publickey(l->session, &key) != SSH_OK)
+		return 0;
+	same = ssh_key_cmp(key, l->hostkey, SSH_KEY_CMP_PUBLIC) == 0;
+	ssh_key_free(key);
+	return same;
+}

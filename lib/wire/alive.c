@@ -1,0 +1,92 @@
+/*
+ * Keepalives: on every hop that is up and from which nothing has come for
+ * ServerAliveInterval, one is sent, and after ServerAliveCountMax of them
+ * without a byte in return the hop has gone.  libssh does not tell whether a
+ * keepalive was answered, so the bytes that come count, on our own clock.
+ */
+
+#include <libssh/server.h>
+
+#include "chain/chain.h"
+
+/* Has anything come from l since it was last asked?  A write reads, too. */
+static void
+listen_to(struct link *l, uint64_t t)
+{
+	if (l->counter.in_bytes == l->bytes)
+		return;
+	l->bytes = l->counter.in_bytes;
+	l->heard = t;
+	l->probed = 0;
+	l->unanswered = 0;
+}
+
+/*
+ * Returns when something is to be done about l (milliseconds as of now()), or
+ * 0 for never.  A process that was stopped for a while starts to count again.
+ */
+uint64_t
+alive_due(const struct link *l)
+{
+	uint64_t from = l->asked > l->heard ? l->asked : l->heard;
+
+	if (!l->up || l->hop->serveraliveinterval <= 0)
+		return 0;
+	return from + (uint64_t)l->hop->serveraliveinterval * 1000;
+}
+
+/*
+ * The first call may only take in what has become of the one before, the
+ * second sends nothing while one is on its way.
+ */
+static void
+probe(struct link *l, uint64_t t)
+{
+	(void)ssh_send_keepalive(l->session);
+	(void)ssh_send_keepalive(l->session);
+	if (l->probed == 0)
+		l->probed = t;
+}
+
+/*
+ * The nearest hop that has been silent since the dead one was first asked: the
+ * ones behind it cannot answer.
+ */
+static struct link *
+nearest(struct chain *c, const struct link *dead)
+{
+	struct link *l = c->links;
+
+	while (l->probed == 0 || l->probed > dead->probed)
+		l++;
+	return l;
+}
+
+/*
+ * Sends what is due.  The hops before are asked, too, since they may be why
+ * one is silent.  Returns OK, or another status after saying which hop no
+ * longer answers.
+ */
+int
+alive_step(struct chain *c)
+{
+	uint64_t t = now(), due;
+	struct link *l;
+	int i;
+
+	for (i = 0; i < c->n; i++)
+		listen_to(&c->links[i], t);
+	for (i = 0; i < c->n; i++) {
+		l = &c->links[i];
+		if ((due = alive_due(l)) == 0 || t < due)
+			continue;
+		if (l->unanswered > 0 &&
+		    l->unanswered == l->hop->serveralivecountmax)
+			return fail_silent(c, nearest(c, l));
+		l->asked = t;
+		l->unanswered++;
+		for (; l >= c->links; l--)
+			probe(l, t);
+	}
+	return OK;
+}

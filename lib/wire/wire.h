@@ -1,0 +1,184 @@
+/*
+ * Sessions, channels, relays, keepalives, and the one poll(2).
+ */
+
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <sys/socket.h>
+
+#include <poll.h>
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+
+#include "plan/plan.h"
+
+/* Bytes between two descriptors: data[off] .. data[off + len - 1]. */
+struct buf {
+	char	*data;
+	size_t	 off, len;
+};
+
+/* One direction of a relay. */
+enum way {
+	WAY_OPEN,		/* bytes flow */
+	WAY_DRAINING,		/* the source has ended, some bytes are left */
+	WAY_SHUT		/* the end has been passed on */
+};
+
+/* How a command ended, if not with a status. */
+#define EXIT_UNTOLD	-1
+#define EXIT_SIGNALED	-2
+
+/* One channel joined to two descriptors: rfd -> channel -> wfd. */
+struct relay {
+	ssh_session				 session;	/* borrowed */
+	ssh_channel				 channel;	/* session's */
+	struct ssh_channel_callbacks_struct	 callbacks;
+	int					 rfd, wfd;	/* borrowed */
+	enum way				 up, down;
+	struct buf				 upbuf, downbuf;
+	size_t					 held;	/* bytes libssh keeps */
+	size_t					 window; /* what is granted */
+	size_t					 taken;	/* since last grant */
+	size_t					 seen;	/* since ... */
+	uint64_t				 since;	/* ms */
+	uint64_t				 rtt;	/* ms, of the channel */
+	int					 blocked; /* wfd takes no more */
+	int					 gone;	/* errno: wfd has failed */
+	int					 started; /* channel is open */
+	int					 moved;	/* wrote to wfd */
+	int					 refused; /* by the channel: rekey */
+	int					 any;	/* a byte has come */
+	int					 closed;
+	int					 exit;	/* of a command */
+	void					(*complain)(void *,
+						    const char *, size_t);
+	void					*arg;	/* complain's */
+};
+
+enum marker {
+	PLAIN,
+	REVOKED,
+	AUTHORITY
+};
+
+/* One line of a known_hosts file. */
+struct known {
+	enum marker	 marker;
+	ssh_key		 key;
+	const char	*file;		/* borrowed from the hop */
+	unsigned	 line;
+};
+
+/* All lines about one name, in their order. */
+struct knowns {
+	char		*name;
+	struct known	*v;
+	size_t		 n;
+};
+
+/* A hop we are connected to, or about to be. */
+struct link {
+	const struct hop	*hop;		/* borrowed from the plan */
+	int			 number;	/* 1 .. nhops */
+	ssh_session		 session;
+	ssh_event		 event;		/* this session's alone */
+	struct ssh_callbacks_struct callbacks;
+	enum stage		 stage;
+	uint64_t		 since;		/* ms; when stage began */
+	uint64_t		 driven;	/* ms; when it last was */
+	int			 up;		/* set up, belongs to the chain */
+	int			 dead;
+	struct ssh_counter_struct counter;	/* kept by libssh */
+	uint64_t		 bytes;		/* from it, when last looked */
+	uint64_t		 heard;		/* ms; the last of them */
+	uint64_t		 asked;		/* ms; the last keepalive */
+	uint64_t		 probed;	/* ms; the first of those that
+						 * are not answered, or 0 */
+	int			 unanswered;	/* keepalives of its own */
+	char			*note;		/* what the stage has shown */
+	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+	char			*greeting;	/* what is no banner, visible */
+	char			*reason;	/* what libssh found wrong */
+	uint32_t		 maxpacket;	/* of its channel; 0: not known */
+	const char		*to_host;	/* what it was asked to open */
+	int			 to_port;
+	char			*command;	/* that goes there, or NULL */
+	int			 session_open;	/* for the command */
+	char			*complaint;	/* the command's, visible */
+	char			 errline[400];	/* the next of them so far */
+	size_t			 errlen;
+	pid_t			 pid;		/* ProxyCommand; 0: none */
+	struct knowns		 known[2];	/* by name with, without port */
+	ssh_key			 hostkey;	/* the one that was checked */
+	int			 rekeyed;	/* just now */
+	int			 impostor;	/* with another key */
+	int			 overrun;	/* sent more than it may */
+	int			 agentfd;	/* libssh's, see agent.c */
+	int			 joint;		/* relay's end of the joint to
+						 * the next session, or -1 */
+	struct relay		 relay;
+};
+
+/* All links, and the one place that waits. */
+struct chain {
+	const struct plan	*plan;
+	struct link		 links[MAX_HOPS];
+	int			 n;		/* links in use */
+	struct link		*at;		/* who is to get on now */
+	uint64_t		 deadline;	/* ms; until when; 0: no limit */
+	int			 carrying;	/* all is up */
+	uint64_t		 began;		/* ms */
+	int			 tries;		/* of the hop, that failed */
+	const char		*cause;		/* of the last */
+	uint32_t		 pause;		/* ms before the next */
+	uint64_t		 until;		/* ms; no try after that */
+	char			 tried[24];	/* in words */
+	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+};
+
+/* the one place that waits */
+int	 chain_turn(struct chain *);
+int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
+
+/* link.c: one session, from a connected descriptor to an open channel */
+void	 link_stage(struct link *, enum stage);
+void	 link_over(struct link *, const char *);
+void	 link_note(struct link *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+int	 link_connect(struct chain *, struct link *, int);
+int	 link_forward(struct chain *, struct link *, const char *, int, int,
+	    int);
+void	 link_unforward(struct link *);
+const char *link_complaint(struct link *);
+uint64_t link_rest(const struct link *, uint64_t);
+void	 link_drive(struct link *);
+int	 link_gone(const struct link *);
+void	 link_overhear(struct link *);
+void	 link_drop(struct link *);
+void	 link_close(struct link *);
+
+/* relay.c: one channel, two descriptors */
+void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
+void	 relay_start(struct relay *, uint64_t);
+void	 relay_poll(const struct relay *, struct pollfd *);
+size_t	 relay_kept(const struct relay *);
+int	 relay_ready(const struct relay *);
+void	 relay_step(struct relay *, const struct pollfd *);
+int	 relay_done(const struct relay *);
+int	 relay_safe(const struct relay *);
+int	 relay_overrun(const struct relay *);
+void	 relay_free(struct relay *);
+
+/* joint.c: how one session's channel becomes the next one's connection */
+void	 joint_open(int *, int *);
+void	 joint_block(int);
+void	 joint_unblock(int);
+
+/* alive.c: keepalives */
+uint64_t alive_due(const struct link *);
+int	 alive_step(struct chain *);
+
+#endif
