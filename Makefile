@@ -66,6 +66,10 @@ replay:
 check:
 	@tests/check
 
+# who calls whom; fails on a call against the order of the folders
+layers: $(PROG)
+	@tests/layers $(O)
+
 # beside ssh -J and others, some 20 minutes; the result is kept
 bench: $(PROG)
 	@tests/bench/bench
@@ -91,6 +95,7 @@ uninstall:
 clean:
 	rm -rf proxyhop build
 
-.PHONY: all test fuzz replay check bench bench-quick demo deps install uninstall clean
+.PHONY: all test fuzz replay check layers bench bench-quick demo deps install \
+	uninstall clean
 # deps first, then what needs them
 .NOTPARALLEL:
