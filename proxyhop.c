@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <paths.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +35,41 @@
 
 #include "chain/chain.h"
 
-static void __attribute__((noreturn))
-usage(void)
+static void
+usage(FILE *f)
 {
-	fprintf(stderr,
+	fprintf(f,
 "usage: proxyhop [-46fGqtv] [-E log_file] [-F configfile] [-i identity_file]\n"
 "                [-J hop[,hop ...]] [-o [hop:]keyword=value] [-r route_file]\n"
 "                host port\n"
-"       proxyhop -V\n");
-	exit(GIVEUP);
+"       proxyhop -h | -V\n");
+}
+
+/* -h: one line an option; all else is in the manual. */
+static void __attribute__((noreturn))
+help(void)
+{
+	usage(stdout);
+	printf("\n"
+"Connects to host and port through SSH jump hosts (bastions, gateways).\n"
+"In ssh_config: ProxyCommand proxyhop -J gw1,gw2 %%h %%p\n"
+"\n"
+"  -J hop,...       the jump hosts, nearest first: [user@]name[:port]\n"
+"  -o [hop:]k=v     a keyword of ssh_config, for all hops or for one\n"
+"  -i file          a key to offer to every hop\n"
+"  -F file          ssh reads this file instead of its own; none: no file\n"
+"  -r file          the route file; default ~/.ssh/proxyhop.conf\n"
+"  -4, -6           IPv4 or IPv6 for the connection to the first hop\n"
+"  -f               for ProxyUseFdpass: hand the connection over to ssh\n"
+"  -G               print the route and all settings; with -v their sources\n"
+"  -t               try the route, and print what each step of it took\n"
+"  -v, -vv, -vvv    say what is done\n"
+"  -q               say nothing\n"
+"  -E file          append messages to file\n"
+"  -V               print the versions of proxyhop and of libssh\n"
+"\n"
+"See proxyhop(1).\n");
+	exit(OK);
 }
 
 static void __attribute__((noreturn))
@@ -52,20 +79,71 @@ version(void)
 	exit(OK);
 }
 
+/* What is wrong with the command line, in one line, and how it is written. */
+static void __attribute__((noreturn, format(printf, 1, 2)))
+misused(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarnx(fmt, ap);
+	va_end(ap);
+	usage(stderr);
+	exit(GIVEUP);
+}
+
+/* Is word host:port?  A bare IPv6 address is none; [v6]:port is. */
+static int
+has_port(const char *word)
+{
+	const char *colon = strrchr(word, ':');
+
+	return colon != NULL && colon != word && colon[1] != '\0' &&
+	    strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+	    (colon[-1] == ']' || strchr(word, ':') == colon);
+}
+
+/* Two words, host and port, have to be left of the command line. */
+static void
+check_words(int n, char *v[])
+{
+	const char *colon;
+	char *word;
+
+	if (n == 2)
+		return;
+	if (n == 0)
+		misused("no host and port");
+	word = words_visible(v[n > 2 ? 2 : 0]);
+	if (n > 2 && *word == '-')
+		misused("%s after host and port; options come first", word);
+	if (n > 2)
+		misused("\"%s\" after host and port: a word too many", word);
+	if (has_port(word)) {
+		colon = strrchr(word, ':');
+		misused("\"%s\": host and port are two words: %.*s %s", word,
+		    (int)(colon - word), word, colon + 1);
+	}
+	misused("no port after \"%s\"; that of ssh is 22: %s 22", word, word);
+}
+
 static void
 options(int argc, char *argv[], struct conf *conf)
 {
 	const char *why;
 	int rc;
 
-	if ((rc = conf_options(conf, argc, argv)) == -2)
-		usage();
+	if ((rc = conf_options(conf, argc, argv)) == -2) {
+		usage(stderr);
+		exit(GIVEUP);
+	}
 	if (rc != 0)
 		exit(GIVEUP);
+	if (conf->help)
+		help();
 	if (conf->version)
 		version();
-	if (argc - optind != 2)
-		usage();
+	check_words(argc - optind, argv + optind);
 	conf->host = argv[optind];
 	if (hop_target(conf->host, argv[optind + 1], &conf->port, &why) == -1)
 		errx(GIVEUP, "\"%s\" \"%s\": %s",

@@ -36,15 +36,33 @@ bad_hop()
 	bad "$1" "$2" -J "$2" host.invalid 22
 }
 
-# wrong SENTENCE ARGUMENTS...: usage is shown.
+# wrong SENTENCE PATTERN ARGUMENTS...: a line says what is wrong, then usage.
 wrong()
 {
-	local sentence=$1 status=0
+	local sentence=$1 want=$2 status=0
 
-	shift
+	shift 2
 	bare "$@" </dev/null >"$T/out" 2>"$T/err" || status=$?
 	if [ "$status" -eq 1 ] && [ ! -s "$T/out" ] &&
-	    grep -Eq '^usage: proxyhop ' "$T/err"; then
+	    head -n 1 "$T/err" | grep -Eq -e "^proxyhop: $want" &&
+	    sed -n 2p "$T/err" | grep -Eq '^usage: proxyhop '; then
+		ok "$sentence"
+	else
+		fail "$sentence (status $status)" "$T/out" "$T/err"
+	fi
+}
+
+# told SENTENCE PATTERN ARGUMENTS...: the answer is on stdout, status 0; it
+# fits into 80 columns.
+told()
+{
+	local sentence=$1 want=$2 status=0
+
+	shift 2
+	bare "$@" </dev/null >"$T/out" 2>"$T/err" || status=$?
+	if [ "$status" -eq 0 ] && [ ! -s "$T/err" ] &&
+	    head -n 1 "$T/out" | grep -Eq "^$want" &&
+	    ! grep -Eq '.{81}' "$T/out"; then
 		ok "$sentence"
 	else
 		fail "$sentence (status $status)" "$T/out" "$T/err"
@@ -121,18 +139,31 @@ options()
 # Usage.
 usage()
 {
-	wrong "no argument"
-	wrong "no host" -F "$CONF" -J gw1
-	wrong "no port" -F "$CONF" -J gw1 host.invalid
-	wrong "a word too many" -F "$CONF" -J gw1 host.invalid 22 more
-	wrong "unknown option" -Z -F "$CONF" -J gw1 host.invalid 22
-	wrong "unknown long option" --help -F "$CONF" -J gw1 host.invalid 22
-	wrong "-J without its word" -F "$CONF" host.invalid 22 -J
-	wrong "-J as the last word" -J
-	bare -V </dev/null >"$T/out" 2>&1
-	equal "-V: status" "$?" 0
-	equal "-V: one line" "$(wc -l <"$T/out")" 1
-	check "-V: a version" grep -Eq '^proxyhop[ -][0-9]' "$T/out"
+	wrong "no argument" 'no host and port$'
+	wrong "no host" 'no host and port$' -F "$CONF" -J gw1
+	wrong "no port" 'no port after "host.invalid"; .* host.invalid 22$' \
+	    -F "$CONF" -J gw1 host.invalid
+	wrong "no port, v6" 'no port after "::1"; .* ::1 22$' -J gw1 ::1
+	wrong "host:port" '"db1:2222": .* two words: db1 2222$' -J gw1 db1:2222
+	wrong "[v6]:port" '"\[::1\]:22": .* two words: \[::1\] 22$' \
+	    -J gw1 '[::1]:22'
+	wrong "a word too many" '"more" after host and port: ' \
+	    -F "$CONF" -J gw1 host.invalid 22 more
+	wrong "an option too late" '-t after host and port; options come' \
+	    -J gw1 host.invalid 22 -t
+	wrong "unknown option" '-Z: no such option$' \
+	    -Z -F "$CONF" -J gw1 host.invalid 22
+	wrong "unknown long option" '--jump: no such option$' \
+	    -q --jump gw1 host.invalid 22
+	wrong "-J without its word" 'no port after "host.invalid"|-J after' \
+	    -F "$CONF" host.invalid 22 -J
+	wrong "-J as the last word" '-J needs an argument$' -J
+	told "-h" 'usage: proxyhop ' -h
+	told "--help" 'usage: proxyhop ' --help
+	told "--help after others" 'usage: proxyhop ' -J gw1 --help host 22
+	told "-V" 'proxyhop [0-9][^ ]*, libssh [0-9]' -V
+	told "--version" 'proxyhop [0-9][^ ]*, libssh [0-9]' --version
+	equal "--version: one line" "$(wc -l <"$T/out")" 1
 }
 
 hops

@@ -165,6 +165,9 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 	case 'G':
 		conf->print = 1;
 		return 0;
+	case 'h':
+		conf->help = 1;
+		return 0;
 	case 'i':
 		return add_identity(conf, arg, place);
 	case 'J':
@@ -195,6 +198,21 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 	}
 }
 
+/* --help and --version are what somebody tries who has not read anything. */
+static int
+set_long(struct conf *conf, const char *word)
+{
+	if (strcmp(word, "--help") == 0)
+		conf->help = 1;
+	else if (strcmp(word, "--version") == 0)
+		conf->version = 1;
+	else {
+		(void)complain(command_line, "%s: no such option", word);
+		return USAGE;
+	}
+	return 0;
+}
+
 /*
  * Takes the command line into conf, and leaves optind at the first word that
  * is no option.  Returns 0, or less after saying what is wrong, -2 if it is
@@ -203,12 +221,19 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 int
 conf_options(struct conf *conf, int argc, char *argv[])
 {
-	int ch, rc = 0;
+	int at, ch, rc = 0;
 
 	opterr = 0;
-	while (rc == 0 &&
-	    (ch = getopt(argc, argv, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
-		rc = set(conf, ch, optarg, command_line);
+	while (rc == 0 && !conf->help && !conf->version) {
+		at = optind;
+		if ((ch = getopt(argc, argv, "+:46E:F:fGhi:J:o:qr:tVv")) == -1)
+			break;
+		if (ch == '?' && optopt == '-' && at < argc &&
+		    strncmp(argv[at], "--", 2) == 0)
+			rc = set_long(conf, argv[at]);
+		else
+			rc = set(conf, ch, optarg, command_line);
+	}
 	return rc;
 }
 

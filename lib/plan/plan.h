@@ -37,6 +37,7 @@ struct conf {
 	int		 fdpass;	/* -f */
 	int		 verbose;	/* -v, counted */
 	int		 quiet;		/* -q */
+	int		 help;		/* -h */
 	int		 version;	/* -V */
 	const char	*host;		/* the target, as the client gave it */
 	int		 port;
