@@ -276,7 +276,7 @@ main(int argc, char *argv[])
 
 	fill_descriptors();
 	options(argc, argv, &conf);
-	say_open(&conf);
+	say_open(conf.logfile, conf.quiet ? -1 : conf.verbose);
 	settle_in();
 
 	if ((status = plan_make(&plan, &conf)) == OK) {

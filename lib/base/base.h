@@ -16,8 +16,6 @@
 #define PROXYHOP_VERSION	"0.1"
 #define MARK			"PROXYHOP"	/* set for what we start */
 
-struct conf;
-
 /* Exit status, and what every step of the chain returns. */
 enum status {
 	OK = 0,			/* carried and closed */
@@ -61,7 +59,7 @@ int	 words_unbase64(const char *, unsigned char **);
 const char *words_split(struct words *, const char *);
 
 /* say.c: messages */
-void	 say_open(const struct conf *);
+void	 say_open(const char *, int);
 void	 say_more(int);
 int	 say_level(void);
 void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));

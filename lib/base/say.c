@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "base/base.h"
 
 #define QUIET	-1
 #define CUT	"...\n"		/* the end of a line that is too long */
@@ -51,19 +51,20 @@ unseen(int fd)
 }
 
 /*
- * Chooses where messages go and how many, from -E, -q and -v.  A log file
- * that cannot be opened ends the program with status 1.
+ * Chooses where messages go: to the file of that name, or NULL for stderr; and
+ * how many, n being how often -v was given, or less than 0 for -q.  A file that
+ * cannot be opened ends the program with status 1.
  */
 void
-say_open(const struct conf *conf)
+say_open(const char *logfile, int n)
 {
 	began = now();
-	level = conf->quiet ? QUIET : conf->verbose;
-	if (conf->logfile != NULL) {
-		sayfd = open(conf->logfile,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	level = n;
+	if (logfile != NULL) {
+		sayfd = open(logfile, O_WRONLY | O_CREAT | O_APPEND |
+		    O_CLOEXEC, 0600);
 		if (sayfd == -1)
-			err(GIVEUP, "-E %s", conf->logfile);
+			err(GIVEUP, "-E %s", logfile);
 	} else if (unseen(STDERR_FILENO))
 		sayfd = open(_PATH_TTY,
 		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -38,12 +38,10 @@ char	*dial_address(int);
 int	 resolve(struct chain *, struct link *, struct addresses *);
 
 /* command.c: ProxyCommand and ForwardCommand */
-int	 command_check(const struct hop *);
 void	 command_start(struct link *, int *);
 int	 command_end(struct link *);
 int	 command_fail(struct chain *, struct link *);
 int	 command_lost(struct chain *, struct link *);
-char	*command_forward(const struct hop *, const char *, int);
 int	 command_forward_fail(struct chain *, struct link *, const char *);
 int	 command_forward_end(struct chain *, struct link *, const char *);
 

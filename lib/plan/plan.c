@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chain/chain.h"
+#include "plan/plan.h"
 
 /* Is there a setting, and is it something else than none? */
 static int
@@ -600,7 +600,7 @@ settle(const struct plan *plan, struct hop *hop, int n)
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
-	if (beyond_us(hop) || command_check(hop) == -1 ||
+	if (beyond_us(hop) || tokens_check(hop) == -1 ||
 	    expand_revoked(hop) == -1)
 		return -1;
 	return ask_hash(plan, hop, n) == -1 ||

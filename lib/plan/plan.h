@@ -150,6 +150,11 @@ const char *conf_value(const struct option *);
 int	 conf_own(const struct option *);
 void	 conf_free(struct conf *);
 
+/* tokens.c: a hop's commands, expanded */
+char	*tokens_proxy(const struct hop *);
+char	*tokens_forward(const struct hop *, const char *, int);
+int	 tokens_check(const struct hop *);
+
 /* ask.c: what ssh itself says of a hop */
 enum answer {
 	ANSWER_OK,

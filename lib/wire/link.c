@@ -439,7 +439,7 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
 	l->relay.complain = on_complaint;
 	l->relay.arg = l;
-	l->command = command_forward(l->hop, host, port);
+	l->command = tokens_forward(l->hop, host, port);
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
