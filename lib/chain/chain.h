@@ -32,7 +32,6 @@ const char *chain_tries(struct chain *, int);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);
-char	*dial_address(int);
 
 /* resolve.c: the addresses of the first hop */
 int	 resolve(struct chain *, struct link *, struct addresses *);

@@ -190,30 +190,12 @@ race(struct chain *c, const struct hop *hop, const struct addresses *a,
 	return status;
 }
 
-/*
- * Returns the address that fd is connected to, in numbers, or NULL.  The caller
- * frees it.
- */
-char *
-dial_address(int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	char host[NI_MAXHOST];
-
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1 ||
-	    getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), NULL,
-	    0, NI_NUMERICHOST) != 0)
-		return NULL;
-	return xstrdup(host);
-}
-
 static void
 note_address(struct link *l, int fd)
 {
 	char *address;
 
-	if ((address = dial_address(fd)) != NULL)
+	if ((address = link_peer(fd)) != NULL)
 		link_note(l, "%s port %d", address, l->hop->port);
 	free(address);
 }

@@ -8,7 +8,6 @@
 
 #include <sys/stat.h>
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,54 +23,6 @@ struct file_key {
 	int		 given_up;	/* asked for its passphrase in vain */
 };
 
-/* What is sent of a key (RFC 4253, 6.6); returns how long it is, or -1. */
-static int
-blob(ssh_key key, unsigned char **data)
-{
-	char *b64 = NULL;
-	int n;
-
-	*data = NULL;
-	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
-		return -1;
-	n = words_unbase64(b64, data);
-	ssh_string_free_char(b64);
-	return n;
-}
-
-/*
- * Would the server see the same?  A key with a certificate is another one
- * than the key without, and ssh_key_cmp() does not know certificates.
- */
-static int
-same_key(ssh_key a, ssh_key b)
-{
-	unsigned char *x, *y;
-	int n = blob(a, &x), same;
-
-	same = n == blob(b, &y) && n > 0 && memcmp(x, y, n) == 0;
-	free(x);
-	free(y);
-	return same;
-}
-
-/* A copy of the public half; ssh_key_dup() copies no certificate. */
-static ssh_key
-copy_public(ssh_key key)
-{
-	ssh_key copy = NULL;
-	char *b64 = NULL;
-
-	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
-		return NULL;
-	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type(key), &copy) !=
-	    SSH_OK && ssh_pki_import_cert_base64(b64, ssh_key_type(key),
-	    &copy) != SSH_OK)
-		copy = NULL;
-	ssh_string_free_char(b64);
-	return copy;
-}
-
 /* Has the key been tried, or are there too many?  If not, it is now. */
 static int
 tried(struct login *login, ssh_key key)
@@ -79,11 +30,11 @@ tried(struct login *login, ssh_key key)
 	size_t i;
 
 	for (i = 0; i < login->ntried; i++)
-		if (same_key(login->tried[i], key))
+		if (key_same(login->tried[i], key))
 			return 1;
 	if (login->ntried == MAX_KEYS)
 		return 1;
-	if ((login->tried[login->ntried] = copy_public(key)) != NULL)
+	if ((login->tried[login->ntried] = key_public(key)) != NULL)
 		login->ntried++;
 	return 0;
 }
@@ -115,101 +66,6 @@ ruled_out(const struct login *login)
 	    strstr(words, "Invalid key type") != NULL;
 }
 
-/* Passes over one SSH string (RFC 4251, 5); NULL if there is none. */
-static const unsigned char *
-skip_string(const unsigned char *p, const unsigned char *end)
-{
-	uint32_t len;
-
-	if (p == NULL || end - p < 4)
-		return NULL;
-	memcpy(&len, p, 4);
-	len = be32toh(len);
-	return (size_t)(end - p - 4) < len ? NULL : p + 4 + len;
-}
-
-/* A plain key of this type from what comes after it in the blob. */
-static ssh_key
-make_plain(const char *type, const unsigned char *rest, size_t rlen)
-{
-	size_t tlen = strlen(type);
-	unsigned char *k = xcalloc(1, 4 + tlen + rlen);
-	char *b64;
-	uint32_t n = htobe32(tlen);
-	ssh_key key = NULL;
-
-	memcpy(k, &n, 4);
-	memcpy(k + 4, type, tlen);
-	memcpy(k + 4 + tlen, rest, rlen);
-	b64 = words_base64(k, 4 + tlen + rlen);
-	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type_from_name(type),
-	    &key) != SSH_OK)
-		key = NULL;
-	free(b64);
-	free(k);
-	return key;
-}
-
-/* Does the key live in a device that wants a touch? */
-static int
-is_sk(ssh_key key)
-{
-	switch (ssh_key_type(key)) {
-	case SSH_KEYTYPE_SK_ECDSA:
-	case SSH_KEYTYPE_SK_ECDSA_CERT01:
-	case SSH_KEYTYPE_SK_ED25519:
-	case SSH_KEYTYPE_SK_ED25519_CERT01:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-/*
- * The plain key in a certificate, or NULL if key is none: after the type and
- * a nonce come the strings, one to three, that the plain key has after its
- * type (PROTOCOL.certkeys, PROTOCOL.u2f).
- */
-static ssh_key
-uncertified(ssh_key key)
-{
-	const unsigned char *type, *from, *to;
-	unsigned char *c;
-	char *name, *end;
-	ssh_key plain = NULL;
-	int n = blob(key, &c), sk;
-
-	if ((type = skip_string(c, c + (n > 0 ? n : 0))) == NULL)
-		return NULL;
-	name = xstrndup((char *)c + 4, type - c - 4);
-	if ((end = strstr(name, "-cert-v0")) != NULL) {
-		sk = is_sk(key);
-		strlcpy(end, sk ? "@openssh.com" : "", strlen(end) + 1);
-		from = skip_string(type, c + n);
-		to = skip_string(from, c + n);
-		if (strstr(name, "ed25519") == NULL)
-			to = skip_string(to, c + n);
-		if (sk)
-			to = skip_string(to, c + n);
-		if (to != NULL)
-			plain = make_plain(name, from, to - from);
-	}
-	free(name);
-	free(c);
-	return plain;
-}
-
-/* As ssh-keygen -l prints it: of the key itself, certificate or not. */
-static char *
-fingerprint(ssh_key key)
-{
-	ssh_key plain = uncertified(key);
-	char *print = hostkey_fingerprint(plain != NULL ? plain : key);
-
-	ssh_key_free(plain);
-	return print;
-}
-
 /*
  * Notes a key and how it went, by name and fingerprint: a person can look both
  * up.  A refusal by the server has told what else it takes.
@@ -227,7 +83,7 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 	if (rc == SSH_AUTH_DENIED &&
 	    ssh_userauth_list(login->l->session, NULL) != 0)
 		login->listed = 1;
-	print = fingerprint(key);
+	print = key_fingerprint(key);
 	seen = words_visible(name);
 	s = xasprintf("%s %s", seen, print);
 	free(seen);
@@ -279,33 +135,11 @@ load_public(const char *file)
 	return ssh_pki_import_pubkey_file(file, &key) == SSH_OK ? key : NULL;
 }
 
-/*
- * Is cert for this key?  A certificate has its type, a nonce, and then what
- * the plain key has behind its type (PROTOCOL.certkeys).
- */
-static int
-certifies(ssh_key cert, ssh_key key)
-{
-	const unsigned char *a, *b;
-	unsigned char *c, *k;
-	int clen = blob(cert, &c), klen = blob(key, &k), same = 0;
-
-	if (clen > 0 && klen > 0) {
-		a = skip_string(skip_string(c, c + clen), c + clen);
-		b = skip_string(k, k + klen);
-		same = a != NULL && b != NULL && k + klen - b <= c + clen - a &&
-		    memcmp(a, b, k + klen - b) == 0;
-	}
-	free(c);
-	free(k);
-	return same;
-}
-
 /* The private half is of no use: notes why, if that is final. */
 static void
 note_unread(struct login *login, struct file_key *fk)
 {
-	if (fk->public != NULL && is_sk(fk->public)) {
+	if (fk->public != NULL && key_in_device(fk->public)) {
 		fk->encrypted = 0;	/* a passphrase would be for nothing */
 		pass_over(login, fk->file, "is in a device, which only an "
 		    "agent can use (ssh-add it)");
@@ -332,7 +166,7 @@ load(struct login *login, const char *file, struct file_key *fk)
 		rc = ssh_pki_import_privkey_file(file, NULL, no_passphrase,
 		    &fk->encrypted, &fk->private);
 	/* later versions read what stands for a device, and then wait for it */
-	if (rc == SSH_OK && !is_sk(fk->private)) {
+	if (rc == SSH_OK && !key_in_device(fk->private)) {
 		if (ssh_pki_export_privkey_to_pubkey(fk->private,
 		    &fk->public) != SSH_OK)
 			fk->public = NULL;
@@ -451,7 +285,7 @@ try_certificate(struct login *login, struct file_key *fk, const char *file)
 		pass_over(login, file, "is no certificate that libssh reads");
 		return NO;
 	}
-	if (certifies(cert, fk->public) && !tried(login, cert))
+	if (key_certifies(cert, fk->public) && !tried(login, cert))
 		result = offer_certified(login, fk, file, cert);
 	ssh_key_free(cert);
 	return result;
@@ -558,7 +392,7 @@ named(const struct hop *hop, ssh_key key)
 		if ((pub = load_public(hop->identityfile.v[i])) == NULL)
 			continue;
 		same = ssh_key_cmp(pub, key, SSH_KEY_CMP_PUBLIC) == 0 ||
-		    certifies(key, pub);
+		    key_certifies(key, pub);
 		ssh_key_free(pub);
 	}
 	return same;
@@ -574,7 +408,7 @@ try_agent_key(struct login *login, const struct agent_key *k)
 	enum result result;
 	int rc;
 
-	if (is_sk(k->key)) {
+	if (key_in_device(k->key)) {
 		if ((result = probe(login, k->comment, k->key)) != YES)
 			return result;
 		say("%s (hop %d of %d): touch the key %s", login->l->hop->name,

@@ -104,31 +104,13 @@ hostkey_algorithms(const struct link *l)
 	return first;
 }
 
-/* Returns the key's fingerprint, SHA256:..., which the caller frees. */
-char *
-hostkey_fingerprint(ssh_key key)
-{
-	unsigned char *hash;
-	char *text, *copy;
-	size_t len;
-
-	if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash,
-	    &len) != 0)
-		return xstrdup("(no fingerprint)");
-	text = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, len);
-	ssh_clean_pubkey_hash(&hash);
-	copy = xstrdup(text == NULL ? "(no fingerprint)" : text);
-	ssh_string_free_char(text);
-	return copy;
-}
-
 /* Type and fingerprint, as a person compares them. */
 static char *
 describe(ssh_key key)
 {
 	char *print, *text;
 
-	print = hostkey_fingerprint(key);
+	print = key_fingerprint(key);
 	text = xasprintf("%s key %s", ssh_key_type_to_char(ssh_key_type(key)),
 	    print);
 	free(print);
@@ -344,7 +326,7 @@ agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
 	const char *text;
 	int got, yes = -1;
 
-	print = hostkey_fingerprint(key);
+	print = key_fingerprint(key);
 	first = xasprintf("%s. Go on connecting (yes/no/fingerprint)? ",
 	    question);
 	for (text = first; yes == -1;
@@ -497,7 +479,7 @@ look_up_address(const struct link *l, struct verdict *v)
 
 	if (l->hop->checkhostip != 1 || l->number != 1 || l->pid != 0 ||
 	    l->hop->hostkeyalias != NULL ||
-	    (address = dial_address(ssh_get_fd(l->session))) == NULL)
+	    (address = link_peer(ssh_get_fd(l->session))) == NULL)
 		return;
 	all.name = known_host(address, l->hop->port);
 	free(address);

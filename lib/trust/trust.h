@@ -21,6 +21,5 @@ void	 hostkey_forget(struct link *);
 char	*hostkey_algorithms(const struct link *);
 int	 hostkey_check(struct chain *, struct link *);
 int	 hostkey_same(const struct link *);
-char	*hostkey_fingerprint(ssh_key);
 
 #endif

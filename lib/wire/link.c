@@ -10,6 +10,7 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,24 @@ link_gone(const struct link *l)
 {
 	return l->dead || !ssh_is_connected(l->session) ||
 	    (ssh_get_status(l->session) & (SSH_CLOSED | SSH_CLOSED_ERROR));
+}
+
+/*
+ * Returns the address that fd is connected to, in numbers, or NULL.  The caller
+ * frees it.
+ */
+char *
+link_peer(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char host[NI_MAXHOST];
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), NULL,
+	    0, NI_NUMERICHOST) != 0)
+		return NULL;
+	return xstrdup(host);
 }
 
 /* What the server says it is. */

@@ -156,6 +156,7 @@ const char *link_complaint(struct link *);
 uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
+char	*link_peer(int);
 void	 link_overhear(struct link *);
 void	 link_drop(struct link *);
 void	 link_close(struct link *);
@@ -176,6 +177,13 @@ void	 relay_free(struct relay *);
 void	 joint_open(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
+
+/* key.c: public keys */
+char	*key_fingerprint(ssh_key);
+int	 key_same(ssh_key, ssh_key);
+ssh_key	 key_public(ssh_key);
+int	 key_in_device(ssh_key);
+int	 key_certifies(ssh_key, ssh_key);
 
 /* alive.c: keepalives */
 uint64_t alive_due(const struct link *);
