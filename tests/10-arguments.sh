@@ -81,6 +81,8 @@ hops()
 	bad_hop "empty gateway first" ",gw1"
 	bad_hop "empty gateway last" "gw1,"
 	bad_hop "empty gateway between" "gw1,,gw2"
+	bad "a blank after the comma" "-J gw1,: a hop is missing; hops are one" \
+	    -J gw1, gw2 host.invalid 22
 	bad_hop "second gateway wrong" "gw1,gw2:0"
 	for word in user@ @gw1 :22 '[::1' '[::1]x' '[::1]:' '[::1]:0' '[]' \
 	    '[]:22' 'gw1:22:33' -gw1 user@-gw1 -user@gw1 'g w1' \

@@ -161,8 +161,18 @@ lines()
 	equal "tabs and a carriage return" "$(value 1 user)" tab
 	own "* -4J gw1 -oUser=x"
 	planned "options in one word" x 1 user db1 22
-	own "db1 -J gw1 -o gw9:User=x -o 7:User=x"
+	own "db1 -J gw1" "* -o gw9:User=x -o 7:User=x"
 	planned "-o for a hop that is not in the chain" from-ssh 1 user db1 22
+	equal "-o for such a hop: no word" "$(cat "$T/plan.err")" ""
+	plan -F "$CONF" -v db1 22
+	check "-o for such a hop: a line with -v" grep -qxF "proxyhop: $OWN:2:\
+ -o gw9:User=x: not used, no hop is called \"gw9\"" "$T/plan.err"
+	own "* -J gw1,gw2 -o gw2:User=x" "* -J gw1 -o gw9:User=x"
+	planned "-o for a hop of a line that is not used" from-ssh 1 user db1 22
+	own "db1 -J gw1 -o gw9:User=x"
+	refused "-o for a hop that its own line does not have" 1 \
+	    "^proxyhop: $OWN:1: -o gw9:User=x: no hop of -J gw1 is called" \
+	    bare -F "$CONF" -r "$OWN" -G db1 22
 	refused "-o for such a hop on the command line" 1 'gw9' \
 	    bare -F "$CONF" -r "$OWN" -o gw9:User=x db1 22
 	: >"$OWN"
@@ -225,7 +235,10 @@ mistakes()
 	wrong "a bare word" "gw1" "* -4 gw1"
 	wrong "a pattern alone" "db1" "db1"
 	wrong "a bad hop" "gw1:0" "* -J gw1,gw1:0"
-	wrong "an empty hop" "" "* -J gw1,,gw2"
+	wrong "an empty hop" "gw1,,gw2: a hop is missing" "* -J gw1,,gw2"
+	own $'\xef\xbb\xbf* -J gw1'
+	refused "a byte order mark" 1 "^proxyhop: $OWN:1: .* byte order mark" \
+	    bare -F "$CONF" -r "$OWN" -G db1 22
 	wrong "a key that is not there" "$T/absent" "* -i $T/absent"
 	wrong "a configuration that is not there" "$T/absent" "* -F $T/absent"
 	wrong "-o without a value" "User" "* -o User"

@@ -115,7 +115,8 @@ Test(hop, list) {
 Test(hop, list_with_a_hole) {
 	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
 
-	cr_assert_str_eq(hop_list(&hops, "a,,b"), "\"\": no host name");
+	cr_assert_not_null(strstr(hop_list(&hops, "a,,b"),
+	    "a hop is missing"));
 	hops_free(&hops);
 	cr_assert_not_null(hop_list(&hops, ""));
 	hops_free(&hops);

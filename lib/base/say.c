@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -178,6 +179,19 @@ say_status(const char *fmt, ...)
 }
 
 /*
+ * The end of a line: where ssh or another program has made the terminal raw,
+ * a newline alone does not go back to the first column.
+ */
+static const char *
+newline(void)
+{
+	struct termios t;
+
+	return tcgetattr(sayfd, &t) == 0 && !(t.c_oflag & OPOST) ?
+	    "\r\n" : "\n";
+}
+
+/*
  * One write for one line, so that lines of several programs do not mix; no
  * more than a pipe that poll(2) finds writable takes without waiting.
  */
@@ -191,7 +205,8 @@ say_line(const char *fmt, va_list ap)
 	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
 		return;
 	text = xvasprintf(fmt, ap);
-	line = xasprintf("%sproxyhop: %s\n", erasable() ? ERASE : "", text);
+	line = xasprintf("%sproxyhop: %s%s", erasable() ? ERASE : "", text,
+	    newline());
 	shown = 0;
 	if ((len = strlen(line)) > PIPE_BUF) {
 		len = PIPE_BUF;

@@ -200,6 +200,22 @@ note_address(struct link *l, int fd)
 	free(address);
 }
 
+/* The name has no address, or none of the family that is asked for. */
+static int
+fail_resolve(struct chain *c, struct link *l, int error)
+{
+	const struct hop *hop = l->hop;
+	const char *family = hop->addressfamily;
+
+	if (family == NULL || strcmp(family, "any") == 0)
+		return fail(c, l, RETRY, "%s: %s; check HostName for %s",
+		    hop->hostname, gai_strerror(error), hop->name);
+	return fail(c, l, RETRY, "%s: %s; only IPv%c was asked for (-%c, or "
+	    "AddressFamily %s); check HostName for %s", hop->hostname,
+	    gai_strerror(error), family[4] == '6' ? '6' : '4',
+	    family[4] == '6' ? '6' : '4', family, hop->name);
+}
+
 /*
  * Connects to l's hop, by its ProxyCommand if it has one, and gives what was
  * connected to *fd, which the caller then owns.  Returns OK, AGAIN if there is
@@ -221,8 +237,7 @@ dial(struct chain *c, struct link *l, int *fd)
 	if ((status = resolve(c, l, &a)) != OK)
 		return status;
 	if (a.error != 0)
-		return fail(c, l, RETRY, "%s: %s; check HostName for %s",
-		    hop->hostname, gai_strerror(a.error), hop->name);
+		return fail_resolve(c, l, a.error);
 	link_note(l, "%zu address%s", a.n, a.n == 1 ? "" : "es");
 	link_stage(l, STAGE_CONNECT);
 	if ((status = race(c, hop, &a, &t, fd)) != OK)

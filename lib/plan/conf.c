@@ -20,6 +20,7 @@
 
 #define LETTERS	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
+#define BOM	"\357\273\277"	/* U+FEFF in UTF-8, as some editors write */
 #define USAGE	-2	/* a letter that is none, or lacks its argument */
 
 static const char command_line[] = "command line";
@@ -339,7 +340,10 @@ conf_parse(struct conf *conf, FILE *f, const char *name)
 
 	while ((len = getline(&line, &size, f)) != -1) {
 		place = xasprintf("%s:%u", name, ++n);
-		if (strlen(line) != (size_t)len)
+		if (n == 1 && strncmp(line, BOM, strlen(BOM)) == 0)
+			bad -= complain(place, "begins with a byte order "
+			    "mark; save it without one");
+		else if (strlen(line) != (size_t)len)
 			bad -= complain(place, "a NUL byte");
 		else
 			bad -= read_line(conf, line, place);

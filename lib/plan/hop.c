@@ -219,7 +219,10 @@ hop_list(struct hops *hops, const char *list)
 	copy = rest = xstrdup(list);
 	while (complaint == NULL && (spec = strsep(&rest, ",")) != NULL) {
 		spec = trim(spec);
-		if ((hop = hop_parse(spec, &why)) == NULL)
+		if (*spec == '\0')
+			complaint = xstrdup("a hop is missing; hops are one "
+			    "word with commas between: gw1,gw2");
+		else if ((hop = hop_parse(spec, &why)) == NULL)
 			complaint = xasprintf("\"%s\": %s", spec, why);
 		else
 			TAILQ_INSERT_TAIL(hops, hop, entry);

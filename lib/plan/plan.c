@@ -397,6 +397,31 @@ drop_commands(struct plan *plan)
 	}
 }
 
+/*
+ * option is for a hop that the chain does not have.  Returns whether that is
+ * refused: not if it is in the route file for other chains, too.
+ */
+static int
+no_such_hop(const struct plan *plan, const struct option *option)
+{
+	const struct conf *conf = plan->conf;
+
+	if (strchr(option->place, ':') == NULL) {
+		say("-o %s: no hop is called \"%s\"", option->typed,
+		    option->hop);
+		return 1;
+	}
+	if (conf->jump_place != NULL &&
+	    strcmp(conf->jump_place, option->place) == 0) {
+		say("%s: -o %s: no hop of -J %s is called \"%s\"",
+		    option->place, option->typed, conf->jump, option->hop);
+		return 1;
+	}
+	say_debug(1, "%s: -o %s: not used, no hop is called \"%s\"",
+	    option->place, option->typed, option->hop);
+	return 0;
+}
+
 /* An option for a hop that is not there is a slip of the pen. */
 static int
 unused(const struct plan *plan)
@@ -409,13 +434,8 @@ unused(const struct plan *plan)
 		n = used = 0;
 		TAILQ_FOREACH(hop, &plan->hops, entry)
 			used |= ask_concerns(option, hop, ++n);
-		/* the own file may name hops that are not used today */
-		if (!used && option->hop != NULL &&
-		    strchr(option->place, ':') == NULL) {
-			say("-o %s: no hop is called \"%s\"", option->typed,
-			    option->hop);
+		if (!used && option->hop != NULL && no_such_hop(plan, option))
 			return 1;
-		}
 	}
 	return 0;
 }
