@@ -334,7 +334,7 @@ add_link(struct chain *c, const struct hop *hop)
 	if ((status = reach(c, l)) == OK &&
 	    (status = hostkey_check(c, l)) == OK)
 		status = auth(c, l);
-	link_overhear(NULL);
+	libssh_overhear(NULL);
 	return status;
 }
 

@@ -66,7 +66,5 @@ int	 fail_connect(struct chain *, struct link *);
 int	 fail_forward(struct chain *, struct link *);
 int	 fail_lost(struct chain *, struct link *);
 int	 fail_silent(struct chain *, struct link *);
-char	*fail_words(const struct link *);
-int	 fail_is_finding(const char *);
 
 #endif

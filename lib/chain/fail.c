@@ -97,88 +97,6 @@ fail_timeout(struct chain *c, struct link *l)
 	    l->hop->hostname);
 }
 
-/* Has the connection ended without a word? */
-static int
-disconnected(const struct link *l)
-{
-	const char *words = ssh_get_error(l->session);
-
-	return l->reason == NULL &&
-	    (strstr(words, "disconnected") != NULL ||
-	    strstr(words, "Connection reset") != NULL ||
-	    strstr(words, "Broken pipe") != NULL ||
-	    strstr(words, "Success") != NULL);
-}
-
-/*
- * What libssh says in words that are about libssh, and what it means.  A
- * finding is its own; reading on, it may forget that, and say instead that the
- * connection has failed with success.
- */
-static const struct phrase {
-	const char	*inside, *meaning;
-	int		 finding;
-} phrases[] = {
-	{ "SSH_MSG_DISCONNECT: ", NULL, 1 },	/* its own words */
-	{ "no match for method", "no algorithm in common", 1 },
-	{ "No version of SSH protocol", "it speaks no SSH 2", 1 },
-	{ "too large banner", "it sends what is no SSH banner", 1 },
-	{ "Packet len too high", "it sent what is no SSH packet", 1 },
-	{ "callback_receive_banner", "it sends what is no SSH banner", 0 },
-	{ "read_packet()", "it sent what is no SSH packet", 0 },
-	{ "HMAC error", "a packet from it was not intact", 0 },
-	{ "Decryption error", "a packet from it was not intact", 0 },
-	{ "decrypt", "a packet from it was not intact", 0 },
-	{ "Connection reset", "connection reset", 0 },
-	{ "Broken pipe", "connection reset", 0 },
-	{ "disconnected", "connection closed", 0 },
-	{ "Success", "connection closed", 0 },
-	{ NULL, NULL, 0 }
-};
-
-static const struct phrase *
-phrase(const char *words)
-{
-	const struct phrase *p = phrases;
-
-	while (p->inside != NULL && strstr(words, p->inside) == NULL)
-		p++;
-	return p;
-}
-
-/* Is text, of libssh's log, a finding that is to be remembered? */
-int
-fail_is_finding(const char *text)
-{
-	return phrase(text)->finding;
-}
-
-/* What libssh has found wrong, or else what it says last. */
-static const char *
-found(const struct link *l)
-{
-	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
-}
-
-/*
- * Returns why l's session ended or failed, in the server's words if it gave
- * any, fit to be shown.  The caller frees it.
- */
-char *
-fail_words(const struct link *l)
-{
-	const char *words = found(l), *known = phrase(words)->meaning;
-	int n = 0;
-
-	if (l->impostor)
-		return xstrdup("its host key changed while connected");
-	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
-	if (n == 0 && known != NULL)
-		return xstrdup(known);
-	return words_visible(words[n] == '\0' ? "connection closed" :
-	    words + n);
-}
-
 /* Fails with the session's own words, and advice. */
 static int
 session_fail(struct chain *c, struct link *l, enum status status,
@@ -186,7 +104,7 @@ session_fail(struct chain *c, struct link *l, enum status status,
 {
 	char *words;
 
-	words = fail_words(l);
+	words = libssh_reason(l);
 	(void)fail(c, l, status, "%s; %s", words, advice);
 	free(words);
 	return status;
@@ -245,7 +163,7 @@ first_known(const char *list, enum ssh_options_e option)
 static int
 fail_agree(struct chain *c, struct link *l)
 {
-	const char *words = found(l);
+	const char *words = libssh_error(l);
 	char *theirs = bracketed(words, "server ["), *known = NULL;
 	char *ours = bracketed(words, "client [");
 	const struct kind *k = kinds;
@@ -290,7 +208,7 @@ fail_greeting(struct chain *c, struct link *l)
 	if (l->number > 1 && l[-1].command != NULL &&
 	    (status = command_forward_end(c, l - 1, l->greeting)) != OK)
 		return status;
-	if (strstr(found(l), "Connection reset") != NULL)
+	if (strstr(libssh_error(l), "Connection reset") != NULL)
 		cause = "connection reset before its banner";
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
@@ -315,9 +233,9 @@ fail_greeting(struct chain *c, struct link *l)
 int
 fail_connect(struct chain *c, struct link *l)
 {
-	const char *words = found(l);
+	const char *words = libssh_error(l);
 
-	if (l->stage == STAGE_BANNER && disconnected(l))
+	if (l->stage == STAGE_BANNER && libssh_disconnected(l))
 		return fail_greeting(c, l);
 	if (strstr(words, "no match for method") != NULL)
 		return fail_agree(c, l);
@@ -329,7 +247,7 @@ fail_connect(struct chain *c, struct link *l)
 		    "host key, or that is an RSA key of fewer bits than "
 		    "RequiredRSASize (%d); have a longer one made there",
 		    l->hop->requiredrsasize);
-	if (disconnected(l))
+	if (libssh_disconnected(l))
 		return session_fail(c, l, RETRY, "the log of sshd there knows "
 		    "why");
 	return session_fail(c, l, l->stage == STAGE_BANNER ? GIVEUP : RETRY,
@@ -357,7 +275,7 @@ fail_opening(struct chain *c, struct link *l)
 
 	if (l->impostor || l->overrun)
 		return fail_lost(c, l);
-	words = fail_words(l);
+	words = libssh_reason(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
 	    "knows why", words, l->to_host, l->to_port);
 	free(words);
@@ -427,7 +345,7 @@ fail_lost(struct chain *c, struct link *l)
 		return command_forward_fail(c, l - 1, NULL);
 	if (l->pid > 0 && command_lost(c, l))
 		return RETRY;
-	words = fail_words(l);
+	words = libssh_reason(l);
 	if (strncmp(words, "connection ", 11) == 0)
 		(void)fail(c, l, RETRY, "connection lost (%s); the log of sshd "
 		    "there may know why", words + 11);

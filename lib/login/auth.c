@@ -31,29 +31,11 @@ static const struct method {
 	{ NULL, 0, NULL }
 };
 
-/*
- * Has libssh thrown away a message that it did not expect?  It then answers
- * no more, but does not say that the session has ended.
- */
-static int
-stuck(const struct link *l)
-{
-	return strstr(ssh_get_error(l->session), "rejected packet") != NULL;
-}
-
-/* RFC 4252, 8: message 60 instead of an answer to a password. */
-static int
-must_change(const struct link *l)
-{
-	return strstr(ssh_get_error(l->session), "rejected packet (type 60)")
-	    != NULL;
-}
-
 /* Will the session say nothing more? */
 static int
 over(const struct link *l)
 {
-	return link_gone(l) || stuck(l);
+	return link_gone(l) || libssh_stuck(l);
 }
 
 /*
@@ -393,10 +375,10 @@ static int
 cut_off(struct login *login, const char *keys)
 {
 	struct link *l = login->l;
-	char *words = fail_words(l);
+	char *words = libssh_reason(l);
 	int status = RETRY;
 
-	if (must_change(l))
+	if (libssh_must_change(l))
 		status = fail(login->c, l, GIVEUP, "the password of %s has to "
 		    "be changed first; do that with ssh", l->hop->user);
 	else if (strstr(words, "oo many") != NULL)	/* failures: sshd(8) */

@@ -55,18 +55,6 @@ pass_over(struct login *login, const char *file, const char *why)
 }
 
 /*
- * Did libssh itself say no, before the server was asked?  Only its words tell.
- */
-static int
-ruled_out(const struct login *login)
-{
-	const char *words = ssh_get_error(login->l->session);
-
-	return strstr(words, "is not allowed") != NULL ||
-	    strstr(words, "Invalid key type") != NULL;
-}
-
-/*
  * Notes a key and how it went, by name and fingerprint: a person can look both
  * up.  A refusal by the server has told what else it takes.
  */
@@ -75,7 +63,7 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 {
 	char *print, *seen, *s;
 
-	if (rc == SSH_AUTH_DENIED && ruled_out(login)) {
+	if (rc == SSH_AUTH_DENIED && libssh_ruled_out(login->l)) {
 		pass_over(login, name, "is not allowed by "
 		    "PubkeyAcceptedAlgorithms or RequiredRSASize");
 		return;

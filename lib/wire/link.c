@@ -152,57 +152,6 @@ on_progress(void *arg, float part)
 	l->rekeyed = part >= 1.0f && l->hostkey != NULL;
 }
 
-/* Notes the first line that came in place of a banner (RFC 4253, 4.2). */
-static void
-note_greeting(struct link *l, const char *line)
-{
-	if (l->greeting == NULL && *line != '\0')
-		l->greeting = words_visible(line);
-}
-
-/*
- * The log is also the one place where libssh tells what a server says before
- * its banner, the largest packet that a channel's far end takes, and what it
- * has found wrong before it found the connection gone.
- */
-static void
-on_log(int priority, const char *function, const char *text, void *arg)
-{
-	struct link *l = arg;
-	const char *p;
-	char *seen;
-
-	(void)priority;
-	/* it begins with the function's name */
-	if (strncmp(text, function, strlen(function)) == 0 &&
-	    (p = strstr(text, ": ")) != NULL)
-		text = p + 2;
-	if (l != NULL && (p = strstr(text, "maxpacket : ")) != NULL)
-		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
-	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
-		note_greeting(l, p + strlen("_version_exchange: "));
-	if (l != NULL && l->reason == NULL && fail_is_finding(text))
-		l->reason = xstrdup(text);
-	if (say_level() < 3)
-		return;
-	seen = words_visible(text);
-	say_debug(3, "libssh: %s", seen);
-	free(seen);
-}
-
-/*
- * Has libssh tell what it does for l, or with NULL for nobody.  From
- * link_connect() on it does so until told otherwise.
- */
-void
-link_overhear(struct link *l)
-{
-	ssh_set_log_userdata(l);
-	if (say_level() < 3)
-		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG :
-		    SSH_LOG_TRACE);
-}
-
 static int
 set(struct link *l, enum ssh_options_e option, const void *value)
 {
@@ -277,8 +226,7 @@ new_session(struct link *l, int fd)
 {
 	if ((l->session = ssh_new()) == NULL)
 		errx(RETRY, "out of memory");
-	ssh_set_log_callback(on_log);
-	ssh_set_log_level(say_level() >= 3 ? SSH_LOG_PACKET : SSH_LOG_NOLOG);
+	libssh_log();
 	ssh_set_message_callback(l->session, on_message, NULL);
 	l->callbacks.userdata = l;
 	l->callbacks.connect_status_function = on_progress;
@@ -315,7 +263,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 		return fail(c, l, GIVEUP, "of one kind of algorithms "
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
-	link_overhear(l);
+	libssh_overhear(l);
 	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL)
@@ -430,9 +378,9 @@ open_channel(struct chain *c, struct link *l, int *rc)
 	int status;
 
 	l->maxpacket = 0;
-	link_overhear(l);
+	libssh_overhear(l);
 	status = await_channel(c, l, rc);
-	link_overhear(NULL);
+	libssh_overhear(NULL);
 	return status;
 }
 

@@ -157,7 +157,6 @@ uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
 int	 link_gone(const struct link *);
 char	*link_peer(int);
-void	 link_overhear(struct link *);
 void	 link_drop(struct link *);
 void	 link_close(struct link *);
 
@@ -177,6 +176,16 @@ void	 relay_free(struct relay *);
 void	 joint_open(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
+
+/* libssh.c: what libssh tells only in its log or an error's text */
+void	 libssh_log(void);
+void	 libssh_overhear(struct link *);
+const char *libssh_error(const struct link *);
+char	*libssh_reason(const struct link *);
+int	 libssh_disconnected(const struct link *);
+int	 libssh_stuck(const struct link *);
+int	 libssh_must_change(const struct link *);
+int	 libssh_ruled_out(const struct link *);
 
 /* key.c: public keys */
 char	*key_fingerprint(ssh_key);
