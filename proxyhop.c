@@ -184,6 +184,7 @@ settle_in(void)
 {
 	struct rlimit none = { 0, 0 };
 	const char *mark = getenv(MARK);
+	sigset_t none_blocked;
 
 	if (mark != NULL && strcmp(mark, "1") == 0) {
 		say("started by itself: ssh_config sends a gateway through "
@@ -193,6 +194,9 @@ settle_in(void)
 	setenv(MARK, "1", 1);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	/* who started us may have blocked those that end us and our children */
+	(void)sigemptyset(&none_blocked);
+	(void)sigprocmask(SIG_SETMASK, &none_blocked, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);	/* if ignored, nobody can be waited for */
 }

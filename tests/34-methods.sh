@@ -352,7 +352,7 @@ END
 	IDENTITY=([rounds]=$T/absent [change]=$T/absent)
 	write_config gw1 gw2 gw3 rounds change
 	conf "Host *" "BatchMode no"
-	may_say='it says: Last login two hours ago$' talk \
+	may_say='it says: (Last login|two hours ago)$' talk \
 	    "two rounds of two questions" 0 \
 	    --wait 'hop 1 of 1\): .*Round 1 of 2.*Name: ' --type me \
 	    --wait 'hop 1 of 1\): .*Secret: ' --type secret1 \

@@ -307,25 +307,19 @@ def lines(sock, mode):
 		sock.sendall(b"x" * 65536)
 
 
-def serve(sock, args):
-	def run():
+def serve(sock, args, gate_class):
+	def serving():
 		if args.mode in ("lines", "spam"):
 			lines(sock, args.mode)
-		gate = Gate(sock, args)
+		gate = gate_class(sock, args)
 		gate.start_server(event=threading.Event(), server=Server(gate))
 		gate.join()
 		say("closed")
-	quietly(run)
+	quietly(serving)
 
 
-def main():
-	parser = argparse.ArgumentParser()
-	parser.add_argument("--key2")
-	parser.add_argument("--bytes", type=int, default=40000)
-	parser.add_argument("--go")
-	parser.add_argument("mode")
-	parser.add_argument("hostkey")
-	args = parser.parse_args()
+def run(args, gate_class):
+	"""Serves for ever, each connection by one of gate_class."""
 	logging.getLogger("paramiko").addHandler(logging.NullHandler())
 	if os.environ.get("HOSTILE_DEBUG"):
 		logging.basicConfig(level=logging.DEBUG)
@@ -335,8 +329,18 @@ def main():
 	say("listening %d" % listener.getsockname()[1])
 	while True:
 		sock, _ = listener.accept()
-		threading.Thread(target=serve, args=(sock, args),
+		threading.Thread(target=serve, args=(sock, args, gate_class),
 		    daemon=True).start()
+
+
+def main():
+	parser = argparse.ArgumentParser()
+	parser.add_argument("--key2")
+	parser.add_argument("--bytes", type=int, default=40000)
+	parser.add_argument("--go")
+	parser.add_argument("mode")
+	parser.add_argument("hostkey")
+	run(parser.parse_args(), Gate)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,36 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/base.h"
 
-/* As fork(2), but the child gets signal when we are gone, however that was. */
+/*
+ * The signal that is to end a child has to reach it, whatever our parent has
+ * ignored.  nohup(1) is meant for a ProxyCommand, too, but not beyond our end.
+ */
+static int
+deadly(int sig)
+{
+	if (sig != SIGHUP)
+		(void)signal(sig, SIG_DFL);
+	else if (signal(sig, SIG_IGN) == SIG_IGN)
+		return SIGKILL;
+	else
+		(void)signal(sig, SIG_DFL);
+	return sig;
+}
+
+/* As fork(2), but the child gets sig when we are gone, however that was. */
 pid_t
-child_fork(int signal)
+child_fork(int sig)
 {
 	pid_t parent = getpid(), pid;
 
 	if ((pid = fork()) != 0)
 		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, signal);
+	(void)prctl(PR_SET_PDEATHSIG, deadly(sig));
 	if (getppid() != parent)
 		_exit(RETRY);
 	return 0;
@@ -31,12 +48,12 @@ child_fork(int signal)
  * end of it that the caller, which owns it, is to use.
  */
 pid_t
-child_pipe(int signal, int *end)
+child_pipe(int sig, int *end)
 {
 	int pair[2];
 	pid_t pid;
 
-	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = child_fork(signal)) == -1)
+	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = child_fork(sig)) == -1)
 		return -1;
 	*end = pair[pid == 0];
 	close(pair[pid != 0]);

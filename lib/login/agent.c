@@ -1,9 +1,10 @@
 /*
  * Keys that only an agent holds (draft-ietf-sshm-ssh-agent).  libssh offers
  * every key of an agent, and a server's MaxAuthTries is small, so we ask for
- * the list ourselves and let libssh see an agent with one key: what it reads
- * first, the list, has been written to its descriptor beforehand; then that
- * descriptor is put through to the real agent, which signs.
+ * the list ourselves and let libssh see an agent with one key: a child that
+ * stands between it and the real agent.  libssh reads from an agent without
+ * any limit of time; the child has one, and when it ends, so does the read.
+ * libssh never holds a connection to the agent itself.
  */
 
 #include <sys/socket.h>
@@ -12,7 +13,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <paths.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,11 +26,8 @@
 #define IDENTITIES_ANSWER	12
 #define MAX_ANSWER		(256 * 1024)
 #define PATIENCE		5000	/* ms an agent may take to list keys */
-
-#define SIGN_PATIENCE		60	/* s it may take to sign */
-#define REQUEST_MAX		(64 * 1024)	/* what one call may send */
-
-static volatile sig_atomic_t	signing;	/* for SIGALRM: the agent */
+#define SIGN_REQUEST		13
+#define SIGN_PATIENCE		60000	/* ms it may take to sign */
 
 /* What is left of an answer. */
 struct reader {
@@ -243,120 +243,193 @@ agent_open(struct chain *c, struct link *l, struct agent *agent)
 	return rc == -1 ? OK : rc;
 }
 
-/* The list with one key in it, as the agent would send it. */
+/* Writes all of it, whatever fd is; returns 0 or -1. */
 static int
-write_list(int fd, const struct agent_key *k)
+write_all(int fd, const void *data, size_t len)
 {
-	unsigned char head[4 + 1 + 4 + 4], tail[4] = { 0 };
+	struct pollfd pfd = { fd, POLLOUT, 0 };
+	const char *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		if ((n = write(fd, p, len)) > 0) {
+			p += n;
+			len -= n;
+		} else if (errno == EAGAIN)
+			(void)poll(&pfd, 1, SIGN_PATIENCE);
+		else if (errno != EINTR)
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads all of it, within ms (INFTIM: no limit) for each part. */
+static int
+await_all(int fd, void *data, size_t len, int ms)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	char *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		if (poll(&pfd, 1, ms) != 1 || (n = read(fd, p, len)) <= 0)
+			return -1;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/*
+ * Reads one message of the agent's protocol; returns it, without its length,
+ * which is left in *len, or NULL.  The caller frees it.
+ */
+static unsigned char *
+await_message(int fd, size_t *len, int ms)
+{
+	unsigned char *data;
 	uint32_t n;
 
-	n = htobe32(1 + 4 + 4 + k->len + 4);
-	memcpy(head, &n, 4);
-	head[4] = IDENTITIES_ANSWER;
-	n = htobe32(1);
-	memcpy(head + 5, &n, 4);
-	n = htobe32(k->len);
-	memcpy(head + 9, &n, 4);
-	if (write(fd, head, sizeof(head)) != sizeof(head) ||
-	    write(fd, k->blob, k->len) != (ssize_t)k->len ||
-	    write(fd, tail, sizeof(tail)) != sizeof(tail))
-		return -1;
-	/* a signature asked for too early fails, it does not wait for ever */
-	return shutdown(fd, SHUT_WR);
+	if (await_all(fd, &n, 4, ms) == -1 || (n = be32toh(n)) == 0 ||
+	    n > MAX_ANSWER)
+		return NULL;
+	data = xcalloc(1, n);
+	if (await_all(fd, data, n, ms) == -1) {
+		free(data);
+		return NULL;
+	}
+	*len = n;
+	return data;
 }
 
-/* Gives libssh a descriptor that holds the list; the last one is replaced. */
-static int
-offer(struct link *l, const struct agent_key *k)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
-		return -1;
-	if (l->agentfd == -1) {
-		l->agentfd = pair[0];	/* libssh closes it in the end */
-		ssh_set_agent_socket(l->session, l->agentfd);
-	} else {
-		(void)dup3(pair[0], l->agentfd, O_CLOEXEC);
-		close(pair[0]);
-	}
-	if (write_list(pair[1], k) == -1) {
-		close(pair[1]);
-		return -1;
-	}
-	return pair[1];
-}
-
-/* Sends on what libssh has sent into the stand-in. */
 static void
-send_on(int from, int to)
+put_u32(FILE *to, uint32_t n)
 {
-	char *data = xcalloc(1, REQUEST_MAX), *p = data;
-	ssize_t left = read(from, data, REQUEST_MAX), n;
-
-	while (left > 0) {
-		if ((n = write(to, p, left)) > 0) {
-			p += n;
-			left -= n;
-		} else if (errno != EINTR)
-			break;
-	}
-	free(data);
+	n = htobe32(n);
+	(void)fwrite(&n, sizeof(n), 1, to);
 }
 
-/*
- * The first call reads the list and asks the server about the key.  Were the
- * server's answer there before that call is through, libssh would go on and
- * read a signature from where the list was.  So the call has a stand-in for
- * its connection, from which no answer can come.
- */
-static int
-begin(struct link *l)
+static void
+put_string(FILE *to, const void *s, size_t len)
 {
-	int connection = ssh_get_fd(l->session), pair[2], kept, rc;
+	put_u32(to, len);
+	(void)fwrite(s, 1, len, to);
+}
 
-	if ((kept = fcntl(connection, F_DUPFD_CLOEXEC, 0)) == -1)
-		return SSH_AUTH_DENIED;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-	    pair) == -1) {
-		close(kept);
-		return SSH_AUTH_DENIED;
+/* Sends what was written to a stream of open_memstream(3), and frees it. */
+static int
+send_message(int fd, FILE *from, char **data, const size_t *len)
+{
+	uint32_t n;
+	int rc = -1;
+
+	if (fclose(from) == 0) {
+		n = htobe32(*len);
+		rc = write_all(fd, &n, 4) | write_all(fd, *data, *len);
 	}
-	(void)dup3(pair[0], connection, O_CLOEXEC);
-	close(pair[0]);
-	rc = ssh_userauth_agent(l->session, l->hop->user);
-	(void)dup3(kept, connection, O_CLOEXEC);
-	send_on(pair[1], kept);
-	close(pair[1]);
-	close(kept);
+	free(*data);
 	return rc;
 }
 
-static void
-on_alarm(int sig)
+static FILE *
+begin_message(int type, char **data, size_t *len)
 {
-	(void)sig;
-	(void)shutdown(signing, SHUT_RDWR);
+	FILE *to = open_memstream(data, len);
+
+	if (to == NULL)
+		_exit(1);
+	fputc(type, to);
+	return to;
 }
 
-/*
- * libssh waits for the agent's signature and for nothing else, however long a
- * person takes to confirm it: there must be an end to that.  It is not the
- * hop's time.
- */
+/* The list, as if the key that goes by blob were the only one. */
 static int
-sign(struct chain *c, struct link *l)
+answer_list(int fd, const void *blob, size_t len)
 {
-	uint64_t asked = now();
+	char *data;
+	size_t n;
+	FILE *to = begin_message(IDENTITIES_ANSWER, &data, &n);
+
+	put_u32(to, 1);
+	put_string(to, blob, len);
+	put_string(to, "", 0);
+	return send_message(fd, to, &data, &n);
+}
+
+/* Has the agent sign, by the name that it has for the key. */
+static int
+answer_sign(int fd, const struct agent *agent, const struct agent_key *k,
+    const unsigned char *request, size_t len)
+{
+	struct reader r = { request + 1, len - 1 };
+	const unsigned char *name;
+	unsigned char *answer;
+	uint32_t n, size;
+	char *data;
+	size_t got;
+	FILE *to;
 	int rc;
 
-	signing = l->agentfd;
-	signal(SIGALRM, on_alarm);
-	alarm(SIGN_PATIENCE);
-	rc = ssh_userauth_agent(l->session, l->hop->user);
-	alarm(0);
-	c->deadline += now() - asked;
+	if (get_string(&r, &name, &n) == -1)
+		return -1;
+	to = begin_message(SIGN_REQUEST, &data, &got);
+	put_string(to, k->blob, k->len);
+	(void)fwrite(r.p, 1, r.left, to);
+	if (send_message(agent->fd, to, &data, &got) == -1 ||
+	    (answer = await_message(agent->fd, &got, SIGN_PATIENCE)) == NULL)
+		return -1;
+	size = htobe32(got);
+	rc = write_all(fd, &size, 4) | write_all(fd, answer, got);
+	free(answer);
 	return rc;
+}
+
+/* In the child: serves libssh at fd until it has all it wants. */
+static void __attribute__((noreturn))
+stand_in(int fd, const struct agent *agent, const struct agent_key *k,
+    const void *blob, size_t blen)
+{
+	unsigned char *request;
+	size_t len;
+	int rc = 0;
+
+	while (rc == 0 && (request = await_message(fd, &len, INFTIM)) !=
+	    NULL) {
+		if (*request == REQUEST_IDENTITIES)
+			rc = answer_list(fd, blob, blen);
+		else
+			rc = answer_sign(fd, agent, k, request, len);
+		free(request);
+	}
+	_exit(rc == 0 ? 0 : 1);
+}
+
+/* Gives libssh fd as its agent; the last one is replaced. */
+static void
+give(struct link *l, int fd)
+{
+	if (l->agentfd == -1) {
+		l->agentfd = fd;	/* libssh closes it in the end */
+		ssh_set_agent_socket(l->session, l->agentfd);
+	} else {
+		(void)dup3(fd, l->agentfd, O_CLOEXEC);
+		close(fd);
+	}
+}
+
+/*
+ * Takes libssh's agent away, so that nothing can be signed any more: from the
+ * next read on, it is one that has gone.
+ */
+static void
+take_back(struct link *l)
+{
+	int null = open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC);
+
+	if (null != -1) {
+		(void)dup3(null, l->agentfd, O_CLOEXEC);
+		close(null);
+	}
 }
 
 /* An agent that has gone, or was given up, signs with no other key either. */
@@ -372,25 +445,48 @@ drop_if_gone(struct agent *agent)
 }
 
 /*
- * Tries to log in with one key of the agent.  Returns what
- * ssh_userauth_agent() does; a chain that has failed meanwhile leaves its
- * status in login.
+ * libssh waits for a signature and for nothing else, however long a person
+ * takes to confirm it.  That is not the hop's time.
+ */
+static int
+call(struct login *login)
+{
+	uint64_t asked = now();
+	int rc;
+
+	rc = ssh_userauth_agent(login->l->session, login->l->hop->user);
+	if (login->c->deadline != 0)
+		login->c->deadline += now() - asked;
+	return rc;
+}
+
+/*
+ * Tries to log in with k, a key of the agent, under the name blob, which is
+ * its own or that of a certificate for it.  Returns what ssh_userauth_agent()
+ * does; a chain that has failed meanwhile leaves its status in login.
  */
 int
-agent_login(struct login *login, const struct agent_key *k)
+agent_login(struct login *login, const struct agent_key *k, const void *blob,
+    size_t len)
 {
 	struct link *l = login->l;
-	int fd, rc;
+	int pair[2], rc;
+	pid_t pid;
 
-	if ((fd = offer(l, k)) == -1)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		return SSH_AUTH_DENIED;
-	rc = begin(l);
-	close(fd);
-	/* the list is read: from here on it is the agent itself */
-	if (rc == SSH_AUTH_AGAIN)
-		(void)dup3(login->agent.fd, l->agentfd, O_CLOEXEC);
-	while (rc == SSH_AUTH_AGAIN && auth_again(login) == 0)
-		rc = sign(login->c, l);
+	if ((pid = child_fork(SIGTERM)) == 0) {
+		close(pair[0]);
+		stand_in(pair[1], &login->agent, k, blob, len);
+	}
+	close(pair[1]);
+	give(l, pair[0]);
+	while ((rc = pid == -1 ? SSH_AUTH_DENIED : call(login)) ==
+	    SSH_AUTH_AGAIN && auth_again(login) == 0)
+		;
+	take_back(l);
+	if (pid != -1)
+		(void)child_wait(pid);
 	if (rc == SSH_AUTH_ERROR)
 		drop_if_gone(&login->agent);
 	return rc;

@@ -12,6 +12,10 @@
 
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
 #define BANNER_MAX	200	/* of a server's banner, in a failure's line */
+#define SAID_MAX	200	/* characters of a server's line, shown */
+#define LINES_MAX	20	/* of them in one login */
+#define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
+#define PARTS_MAX	32	/* methods that are taken, one after another */
 
 typedef enum result (*method_fn)(struct login *);
 
@@ -54,6 +58,19 @@ auth_again(struct login *login)
 }
 
 /*
+ * As auth_again(), but without waiting: for the loops in which each answer may
+ * be there before it is asked for, so that no time-out would ever be seen.
+ */
+static int
+look_around(struct login *login)
+{
+	if (over(login->l))
+		return -1;
+	login->status = chain_wait(login->c, NULL, 0, now());
+	return login->status == OK && !over(login->l) ? 0 : -1;
+}
+
+/*
  * What a return code of ssh_userauth_*() means; an error with the session
  * alive is one key's bad luck (an agent that would not sign).
  */
@@ -88,17 +105,30 @@ attempts(const struct hop *hop)
 	    hop->numberofpasswordprompts;
 }
 
+/* What a server says, fit to be shown, and no longer than a person reads. */
+static char *
+cut(const char *line)
+{
+	char *seen = words_visible(line);
+
+	if (strlen(seen) > SAID_MAX)
+		strlcpy(seen + SAID_MAX - 3, "...", 4);
+	return seen;
+}
+
 /* Adds the lines of a server's text to *to as one line that can be shown. */
 static void
 add_lines(char **to, const char *lines)
 {
 	char *copy, *rest, *line, *seen;
+	int n = 0;
 
 	copy = rest = xstrdup(lines);
-	while ((line = strsep(&rest, "\r\n")) != NULL) {
+	while (n < LINES_MAX && (line = strsep(&rest, "\r\n")) != NULL) {
 		if (*line == '\0')
 			continue;
-		seen = words_visible(line);
+		n++;
+		seen = cut(line);
 		words_join(to, " ", seen);
 		free(seen);
 	}
@@ -124,19 +154,46 @@ answer_one(struct login *login, unsigned i)
 	return rc;
 }
 
+/* A line of the server's, if there have not been too many. */
+static void
+tell_line(struct login *login, const char *line)
+{
+	const struct link *l = login->l;
+	char *seen;
+
+	if (*line == '\0' || login->told++ >= LINES_MAX)
+		return;
+	seen = cut(line);
+	say("%s (hop %d of %d): it says: %s", l->hop->name, l->number,
+	    login->c->plan->nhops, seen);
+	if (login->told == LINES_MAX)
+		say("%s (hop %d of %d): what else it says is not shown",
+		    l->hop->name, l->number, login->c->plan->nhops);
+	free(seen);
+}
+
+static void
+tell_lines(struct login *login, const char *lines)
+{
+	char *copy, *rest, *line;
+
+	copy = rest = xstrdup(lines);
+	while (login->told < LINES_MAX &&
+	    (line = strsep(&rest, "\r\n")) != NULL)
+		tell_line(login, line);
+	free(copy);
+}
+
 /* A round without a question has something to tell (RFC 4256, 3.2). */
 static void
-tell(const struct login *login)
+tell(struct login *login)
 {
 	ssh_session s = login->l->session;
-	char *text = NULL;
 
-	add_lines(&text, ssh_userauth_kbdint_getname(s));
-	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
-	if (text != NULL && login->l->hop->batchmode != 1)
-		say("%s (hop %d of %d): it says: %s", login->l->hop->name,
-		    login->l->number, login->c->plan->nhops, text);
-	free(text);
+	if (login->l->hop->batchmode == 1)
+		return;
+	tell_lines(login, ssh_userauth_kbdint_getname(s));
+	tell_lines(login, ssh_userauth_kbdint_getinstruction(s));
 }
 
 static int
@@ -164,6 +221,14 @@ kbdint_call(struct login *login)
 	return rc;
 }
 
+static enum result
+without_end(struct login *login)
+{
+	login->status = fail(login->c, login->l, RETRY, "it asks without an "
+	    "end, %d rounds so far; do not trust it", ROUNDS_MAX);
+	return LOST;
+}
+
 /* RFC 4256: rounds of questions; a round may have none. */
 static enum result
 kbdint(struct login *login)
@@ -175,6 +240,10 @@ kbdint(struct login *login)
 		while ((rc = kbdint_call(login)) == SSH_AUTH_INFO) {
 			asked |= ssh_userauth_kbdint_getnprompts(
 			    login->l->session) > 0;
+			if (look_around(login) == -1)
+				return LOST;
+			if (++login->rounds > ROUNDS_MAX)
+				return without_end(login);
 			if (answer_all(login) == -1)
 				return login->status == OK ? NO : LOST;
 		}
@@ -300,7 +369,7 @@ try_methods(struct login *login)
 	const struct method *m;
 	enum result result;
 
-	for (;;) {
+	while (look_around(login) == 0) {
 		m = next_method(login);
 		if (!login->listed && (m == NULL ||
 		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
@@ -310,6 +379,7 @@ try_methods(struct login *login)
 		}
 		if (m == NULL)
 			return NO;
+		login->trying = m->bit;
 		result = m->try(login);
 		if (result == NO && over(login->l))
 			result = LOST;
@@ -318,11 +388,10 @@ try_methods(struct login *login)
 		if (result == YES || result == LOST)
 			return result;
 		login->used |= m->bit;
-		if (result == PARTLY) {
-			login->partial = 1;
+		if (result == PARTLY && ++login->partial < PARTS_MAX)
 			login->used = 0;
-		}
 	}
+	return LOST;
 }
 
 /* The methods that the server would still take, as it named them. */
@@ -378,7 +447,8 @@ cut_off(struct login *login, const char *keys)
 	char *words = libssh_reason(l);
 	int status = RETRY;
 
-	if (libssh_must_change(l))
+	if (login->trying == SSH_AUTH_METHOD_PASSWORD &&
+	    libssh_must_change(l))
 		status = fail(login->c, l, GIVEUP, "the password of %s has to "
 		    "be changed first; do that with ssh", l->hop->user);
 	else if (strstr(words, "oo many") != NULL)	/* failures: sshd(8) */

@@ -32,8 +32,13 @@ struct agent {
 struct login;
 
 int	 agent_open(struct chain *, struct link *, struct agent *);
-int	 agent_login(struct login *, const struct agent_key *);
+int	 agent_login(struct login *, const struct agent_key *, const void *,
+	    size_t);
 void	 agent_close(struct agent *);
+
+/* secret.c: private keys from files */
+int	 secret_read(const char *, const char *, ssh_auth_callback, void *,
+	    ssh_key *);
 
 /* auth.c: who we are there */
 #define MAX_KEYS	64	/* tried on one hop */
@@ -52,8 +57,11 @@ struct login {
 	struct link	*l;
 	int		 status;	/* the chain's, if it has failed */
 	int		 used;		/* methods, as ssh_userauth_list() */
+	int		 trying;	/* the method now, as these */
 	int		 listed;	/* the server has said what it takes */
-	int		 partial;	/* a method was taken, more is wanted */
+	int		 partial;	/* methods taken where more is wanted */
+	int		 told;		/* lines of the server's, shown */
+	int		 rounds;	/* of questions, or of none */
 	int		 mute;		/* there was nobody to ask */
 	ssh_key		 tried[MAX_KEYS];	/* public halves */
 	size_t		 ntried;

@@ -20,6 +20,7 @@ struct file_key {
 	ssh_key		 private;	/* NULL: encrypted, or not there */
 	ssh_key		 public;	/* NULL: not there either */
 	int		 encrypted;
+	int		 foreign;	/* libssh has no use for its cipher */
 	int		 given_up;	/* asked for its passphrase in vain */
 };
 
@@ -131,7 +132,10 @@ note_unread(struct login *login, struct file_key *fk)
 		fk->encrypted = 0;	/* a passphrase would be for nothing */
 		pass_over(login, fk->file, "is in a device, which only an "
 		    "agent can use (ssh-add it)");
-	} else if (!fk->encrypted)
+	} else if (fk->foreign)
+		pass_over(login, fk->file, "is sealed with a cipher that "
+		    "libssh cannot open (ssh-add it)");
+	else if (!fk->encrypted)
 		pass_over(login, fk->file,
 		    "is no private key that libssh reads");
 }
@@ -151,8 +155,9 @@ load(struct login *login, const char *file, struct file_key *fk)
 		return;
 	}
 	if (there)
-		rc = ssh_pki_import_privkey_file(file, NULL, no_passphrase,
-		    &fk->encrypted, &fk->private);
+		rc = secret_read(file, NULL, no_passphrase, &fk->encrypted,
+		    &fk->private);
+	fk->foreign = there && rc == SSH_EOF;
 	/* later versions read what stands for a device, and then wait for it */
 	if (rc == SSH_OK && !key_in_device(fk->private)) {
 		if (ssh_pki_export_privkey_to_pubkey(fk->private,
@@ -222,8 +227,8 @@ unlock(struct login *login, struct file_key *fk)
 		if (auth_ask(login, seen, 0, answer) == -1 ||
 		    *answer == '\0')
 			break;
-		if (ssh_pki_import_privkey_file(fk->file, answer, NULL, NULL,
-		    &fk->private) != SSH_OK)
+		if (secret_read(fk->file, answer, NULL, NULL, &fk->private) !=
+		    SSH_OK)
 			fk->private = NULL;
 		explicit_bzero(answer, sizeof(answer));
 	}
@@ -402,7 +407,7 @@ try_agent_key(struct login *login, const struct agent_key *k)
 		say("%s (hop %d of %d): touch the key %s", login->l->hop->name,
 		    login->l->number, login->c->plan->nhops, k->comment);
 	}
-	rc = agent_login(login, k);
+	rc = agent_login(login, k, k->blob, k->len);
 	note_offer(login, k->comment, k->key, rc);
 	result = auth_judge(login, rc);
 	if (result == NO && rc == SSH_AUTH_ERROR)

@@ -6,7 +6,6 @@
 
 #include <sys/stat.h>
 
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -146,24 +145,9 @@ set_first(char **field, const char *value)
 		*field = xstrdup(value);
 }
 
-/*
- * What stands on a line of its own in ssh -G's answer would be another keyword,
- * and what a terminal obeys has no business in names.  A tab is white space.
- */
-static int
-has_control(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if (iscntrl((unsigned char)*s) && *s != '\t')
-			return 1;
-	return 0;
-}
-
 static int
 set(struct conf *conf, int ch, const char *arg, const char *place)
 {
-	if (ch != ':' && ch != '?' && arg != NULL && has_control(arg))
-		return complain(place, "-%c %s: control character", ch, arg);
 	switch (ch) {
 	case '4':
 		return add_keyword(conf, "AddressFamily=inet", place);
@@ -338,36 +322,6 @@ read_line(struct conf *conf, const char *line, const char *place)
 		    place);
 	conf_free(&aside);
 	words_free(&w);
-	return rc;
-}
-
-/* Has a ProxyCommand that runs us a use for this letter when we are asked? */
-static int
-of_route(int ch)
-{
-	return ch == ':' || ch == '?' || strchr("46FiJo", ch) != NULL;
-}
-
-/*
- * Takes the options of a command that runs proxyhop into conf, but for those
- * that say how to run it.  Returns 0, with the words after them in *host and
- * *port, which are w's, or NULL; or -1 after saying what is wrong.
- */
-int
-conf_command(struct conf *conf, struct words *w, const char *place,
-    const char **host, const char **port)
-{
-	int ch, rc = 0;
-
-	*host = *port = NULL;
-	optind = 0;		/* glibc: begin anew */
-	while ((ch = getopt(w->n, w->v, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
-		if (of_route(ch) && set(conf, ch, optarg, place) != 0)
-			rc = -1;
-	if (optind + 2 == (int)w->n) {
-		*host = w->v[optind];
-		*port = w->v[optind + 1];
-	}
 	return rc;
 }
 

@@ -118,26 +118,9 @@ set_own(const struct conf *conf, struct hop *hop, int n)
 			    conf_value(option));
 }
 
-/* Is hop's HostName one?  Says why not: "-x" would be an option to a command. */
-static int
-good_hostname(const struct hop *hop)
-{
-	const char *why = hop_bad_host(hop->hostname);
-	char *seen;
-
-	if (why == NULL)
-		return 1;
-	seen = words_visible(hop->hostname);
-	say("%s: HostName %s: %s", hop->name, seen, why);
-	free(seen);
-	return 0;
-}
-
 static int
 take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 {
-	int rc = answer == ANSWER_OK ? 0 : -1;
-
 	hop->asked = 1;
 	/* that is for the session; ours it is for %C alone */
 	free(hop->remotecommand);
@@ -145,9 +128,9 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	set_own(plan->conf, hop, n);
 	if (answer == ANSWER_NONE) {
 		go_without(plan);
-		rc = without_ssh(plan->conf, hop, n);
+		return without_ssh(plan->conf, hop, n);
 	}
-	return rc == -1 || !good_hostname(hop) ? -1 : 0;
+	return answer == ANSWER_OK ? 0 : -1;
 }
 
 /* A command that is not none, and does not run us: that started us. */
@@ -625,6 +608,12 @@ set_times(const struct plan *plan, struct hop *hop, int n)
 static int
 settle(const struct plan *plan, struct hop *hop, int n)
 {
+	/* to a command on the hop before it would be an option */
+	if (*hop->hostname == '-') {
+		say("%s: HostName %s: cannot begin with '-'", hop->name,
+		    hop->hostname);
+		return -1;
+	}
 	set_times(plan, hop, n);
 	if (!typed(plan, hop, n, "Ciphers"))
 		cipher_order(hop);
@@ -652,75 +641,18 @@ settle_all(struct plan *plan)
 	return 0;
 }
 
-/* The words of command, from the program's name on; "exec" may be before it. */
-static const char *
-split_command(struct words *w, const char *command)
-{
-	command += strspn(command, " \t");
-	if (strncmp(command, "exec ", 5) == 0)
-		command += 5;
-	return words_split(w, command);
-}
-
 /*
- * Returns the ProxyJump that ssh has for the target, allocated, and takes the
- * target's HostName, since the last gateway cannot know what we call it here;
- * or NULL after saying that it is none.
+ * Nobody has said which way: for clients that have no ProxyJump, ssh is asked
+ * for that of the target.  Returns it allocated, or NULL after saying that
+ * there is none.
  */
 static char *
-take_jump(struct plan *plan, const struct hop *target)
-{
-	if (!good_hostname(target))
-		return NULL;
-	plan->host = plan->hostname = xstrdup(target->hostname);
-	return xstrdup(target->proxyjump);
-}
-
-/*
- * The target's ProxyCommand in ssh_config runs us: what it says is what we
- * would do for ssh.  Returns its -J allocated, or NULL if there is none, after
- * saying what is wrong in *bad.
- */
-static char *
-take_command(struct plan *plan, struct conf *conf, const struct hop *target,
-    int *bad)
-{
-	struct words w = { NULL, 0 };
-	const char *host, *port, *why;
-	char *command, *place;
-
-	if (!is_set(target->proxycommand) ||
-	    other_command(target->proxycommand))
-		return NULL;
-	if ((*bad = !good_hostname(target)) ||
-	    (command = tokens_proxy(target)) == NULL)
-		return NULL;
-	place = xasprintf("ProxyCommand of %s", plan->host);
-	if ((why = split_command(&w, command)) != NULL)
-		say("%s: %s", place, why);
-	*bad = why != NULL || conf_command(conf, &w, place, &host, &port) == -1;
-	if (!*bad && conf->jump != NULL && host != NULL &&
-	    hop_target(host, port, &plan->port, &why) == 0)
-		plan->host = plan->hostname = xstrdup(host);
-	words_free(&w);
-	free(place);
-	free(command);
-	return *bad || conf->jump == NULL ? NULL : xstrdup(conf->jump);
-}
-
-/*
- * Nobody has said which way: ssh is asked for the ProxyJump of the target, for
- * clients that have none, or its ProxyCommand, if that runs us.  Returns it
- * allocated, or NULL after saying that there is none.
- */
-static char *
-ask_target(struct plan *plan, struct conf *conf)
+ask_target(struct plan *plan)
 {
 	struct question q = { .conf = plan->conf };
 	struct hop *target;
 	enum answer answer;
 	char *jump = NULL, *next;
-	int bad = 0;
 
 	target = hop_new(plan->host, plan->host);
 	target->typed_port = plan->port;
@@ -728,11 +660,11 @@ ask_target(struct plan *plan, struct conf *conf)
 	answer = ask(target, &q, 0);
 	if (answer == ANSWER_NONE)
 		go_without(plan);
-	if (answer == ANSWER_OK && is_set(target->proxyjump))
-		bad = (jump = take_jump(plan, target)) == NULL;
-	else if (answer == ANSWER_OK)
-		jump = take_command(plan, conf, target, &bad);
-	if (jump == NULL && !bad && answer != ANSWER_REFUSED)
+	if (answer == ANSWER_OK && is_set(target->proxyjump)) {
+		jump = xstrdup(target->proxyjump);
+		/* the last gateway cannot know what we call it here */
+		plan->host = plan->hostname = xstrdup(target->hostname);
+	} else if (answer != ANSWER_REFUSED)
 		say("no gateway for %s; give -J gateway, or write in "
 		    "ssh_config: Host %s, ProxyJump gateway; or in "
 		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
@@ -767,14 +699,14 @@ plan_straight(struct plan *plan)
 
 /* The list of hops as somebody wrote it. */
 static int
-begin(struct plan *plan, struct conf *conf)
+begin(struct plan *plan)
 {
+	const struct conf *conf = plan->conf;
 	struct hop *hop;
 	char *jump, *why;
 	int rc = 0;
 
-	jump = conf->jump != NULL ? xstrdup(conf->jump) :
-	    ask_target(plan, conf);
+	jump = conf->jump != NULL ? xstrdup(conf->jump) : ask_target(plan);
 	if (jump == NULL)
 		return -1;
 	if ((why = hop_list(&plan->hops, jump)) != NULL) {
@@ -796,17 +728,16 @@ begin(struct plan *plan, struct conf *conf)
 }
 
 /*
- * Makes the plan for conf, which must outlive it; what ssh has of our own
- * options for the target is added to it.  Returns OK, or GIVEUP
+ * Makes the plan for conf, which must outlive it.  Returns OK, or GIVEUP
  * after saying why there is none; plan_free() in either case.
  */
 int
-plan_make(struct plan *plan, struct conf *conf)
+plan_make(struct plan *plan, const struct conf *conf)
 {
 	plan->conf = conf;
 	plan->host = conf->host;
 	plan->port = conf->port;
-	if (begin(plan, conf) == -1)
+	if (begin(plan) == -1)
 		return GIVEUP;
 	if (plan->nhops == 0)
 		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;

@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# Goal: a gateway's login cannot hold us up, fill the terminal or keep what it
+# has no right to: rounds without questions, successes without an end, an
+# agent's connection and the text of a key while carrying, blocked signals.
+
+. "$(dirname "$0")/harness.sh"
+
+"$PYTHON" -c 'import paramiko' 2>/dev/null || skip "no python3-paramiko"
+
+user_key
+start_sshd gw1
+start_peer echo echo
+new_key "$T/bad.key"
+
+# gate [OPTIONS] MODE: such a gateway, named bad, takes the last one's place.
+gate()
+{
+	[ -z "${PID[bad]:-}" ] || stop bad
+	: >"$T/bad.log"
+	"$PYTHON" "$TESTS/login.py" "$@" "$T/bad.key" </dev/null \
+	    >>"$T/bad.log" 2>&1 &
+	PID[bad]=$!
+	SERVERS+=("${PID[bad]}")
+	wait_for "$T/bad.log" '^listening ' || exit 1
+	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
+	write_config gw1 bad
+	conf "Host *" "BatchMode no"
+}
+
+# ends SENTENCE HOPS LINES: soon, with so many lines at most, none of them long.
+ends()
+{
+	local start status
+
+	start=$(now)
+	hop -J "$2" 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
+	status=$?
+	check "$1, $2: it ends with 1 or 2" [ $status -eq 1 -o $status -eq 2 ]
+	at_most "$1, $2: ms" $(($(now) - start)) $((8000 * TEST_TIME_FACTOR))
+	at_most "$1, $2: lines" "$(wc -l <"$T/err")" "$3"
+	at_most "$1, $2: the longest" "$(wc -L <"$T/err")" 600
+	check "$1, $2: the last line names it" \
+	    bash -c "tail -n 1 '$T/err' | grep -q '^proxyhop: bad (hop .*: auth: ${4:-}'"
+}
+
+floods()
+{
+	local hops
+
+	gate rounds
+	for hops in bad gw1,bad; do
+		ends "rounds without questions" $hops 22 'it asks without an end'
+	done
+	gate rush
+	for hops in bad gw1,bad; do
+		ends "rounds that do not wait for an answer" $hops 22
+	done
+	gate partial
+	for hops in bad gw1,bad; do
+		ends "partial success without an end" $hops 1 'only half'
+	done
+}
+
+sockets()
+{
+	ls -l "/proc/${PID[agent]}/fd" | grep -c socket:
+}
+
+# While it carries: no connection to the agent, and nothing of the key file.
+leftovers()
+{
+	local before pid
+
+	start_agent agent
+	export SSH_AUTH_SOCK=$T/agent
+	new_key "$T/held"
+	ssh-add -q "$T/held"
+	mv "$T/held" "$T/held.away"
+	cat "$T/held.pub" >>"$T/authorized_keys"
+	IDENTITY=([gw1]=$T/held)
+	write_config gw1
+	before=$(sockets)
+	hop_exec -J gw1 127.0.0.1 "${PORT[echo]}" \
+	    < <(sleep 60 & echo $! >"$T/sleep"; echo there; wait) \
+	    >"$T/carried" 2>"$T/err" &
+	wait_for "$T/carried" there
+	equal "the agent's key has logged in, its connection is closed" \
+	    "$(sockets)" "$before"
+	kill "$(cat "$T/sleep")"
+	wait $!
+	unset SSH_AUTH_SOCK
+	key_text ed25519
+	key_text rsa
+}
+
+# key_text TYPE: read by root, since nobody else may.
+key_text()
+{
+	local pid
+
+	[ "$(id -u)" -eq 0 ] && [ "$TEST_MEM_FACTOR" = 1 ] || return 0
+	new_key "$T/plain.$1" -t "$1"
+	cat "$T/plain.$1.pub" >>"$T/authorized_keys"
+	IDENTITY=([gw1]=$T/plain.$1)
+	write_config gw1
+	hop_exec -J gw1 127.0.0.1 "${PORT[echo]}" \
+	    < <(sleep 60 & echo $! >"$T/sleep"; echo there; wait) \
+	    >"$T/carried.$1" 2>"$T/err" &
+	pid=$!
+	wait_for "$T/carried.$1" there
+	equal "$1: the text of the key file is not in memory" \
+	    "$("$PYTHON" - "$pid" "$T/plain.$1" <<-'END' 2>&1
+	import base64, re, sys
+	pid, name = sys.argv[1:]
+	lines = open(name).read().split("\n")[1:-2]
+	blob = base64.b64decode("".join(lines))
+	end = len(blob)
+	text = "".join(lines)
+	found = set()
+	# the public half is in front, the private one in the second half
+	wanted = [text[i:i + 24].encode() for i in
+	    range(len(text) // 2, len(text) - 24, 8)]
+	wanted += [blob[i:i + 16] for i in range(end // 2, end - 48, 8)]
+	public = base64.b64decode(open(name + ".pub").read().split()[1])
+	wanted = [w for w in wanted if w not in public]
+	for line in open("/proc/%s/maps" % pid):
+	    m = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+	    if not m:
+	        continue
+	    a, b = (int(x, 16) for x in m.groups())
+	    with open("/proc/%s/mem" % pid, "rb", 0) as mem:
+	        mem.seek(a)
+	        try:
+	            data = mem.read(b - a)
+	        except OSError:
+	            continue
+	    found.update(w for w in wanted if w in data)
+	print(len(found), "of", len(wanted) and "some")
+	END
+	)" "0 of some"
+	kill "$(cat "$T/sleep")"
+	wait $pid
+}
+
+# A parent that blocks and ignores all it can, as a cron or a job runner may.
+signals()
+{
+	conf "Host *" "BatchMode no"
+	cat >"$T/blocked.py" <<-'END'
+	import os, signal, sys
+	signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+	for s in (signal.SIGALRM, signal.SIGCHLD):
+	    signal.signal(s, signal.SIG_IGN)
+	os.execvp(sys.argv[1], sys.argv[1:])
+	END
+	ssh-keygen -q -t ed25519 -N "open sesame" -f "$T/sealed" </dev/null
+	cat "$T/sealed.pub" >>"$T/authorized_keys"
+	IDENTITY=([gw1]=$T/sealed)
+	write_config gw1
+	conf "Host *" "BatchMode no"
+	printf '#!/bin/sh\ntouch %s\nexec sleep 60\n' "$T/asked" >"$T/askpass"
+	chmod 700 "$T/askpass"
+	SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force setsid \
+	    "$PYTHON" "$T/blocked.py" $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" \
+	    -J gw1 127.0.0.1 "${PORT[echo]}" </dev/null >/dev/null 2>&1 &
+	started=$!
+	wait_until "[ -e '$T/asked' ]" || fail "it asks"
+	pid=$(hop_pids)
+	kill -TERM $pid
+	check "signals blocked by the parent: SIGTERM ends it" \
+	    wait_gone "${pid%%$'\n'*}" 5
+	check "and the program that asks" wait_until '[ -z "$(hop_pids)" ] &&
+	    ! pgrep -f "$T/askpass" >/dev/null' 5
+	wait $started 2>/dev/null || :
+}
+
+floods
+leftovers
+signals

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""login.py: an SSH gateway whose login does what sshd cannot be made to do.
+
+usage: login.py [--tries N] [--seconds S] [--go FILE] mode hostkey
+
+Prints "listening PORT", and a line for each request to log in: "asked METHOD".
+Takes any key and the password "secret", and carries what comes back.  Modes:
+
+	rounds		keyboard-interactive without prompts, without an end
+	rush		the same, without waiting for an answer
+	partial		"partial success" to everything, without waiting
+	slow		answers a key after S seconds, with a banner at once
+			and, with --drip, one each second
+	mute		never answers
+	tries		hangs up after N refusals
+	quick		a banner, and in at once
+"""
+
+import argparse
+import os
+import threading
+import time
+
+import paramiko
+from paramiko.common import cMSG_DISCONNECT, cMSG_USERAUTH_BANNER
+
+import hostile
+from hostile import message, quietly, say
+
+FAILURE, SUCCESS, PK_OK, INFO_REQUEST = b"\x33", b"\x34", b"\x3c", b"\x3c"
+WORDS = "To authenticate, visit https://login.example/abc\r\nwithin a minute\n"
+
+
+class Done:
+	"""What paramiko asks about the login."""
+
+	def is_authenticated(self):
+		return True
+
+	def abort(self):
+		pass
+
+
+class Gate(hostile.Gate):
+	refusals = 0
+
+	def __init__(self, sock, args):
+		super().__init__(sock, args)
+		self._handler_table[5] = Gate.on_service
+		self._handler_table[50] = Gate.on_request
+		self._handler_table[61] = Gate.on_answers
+
+	def on_service(self, m):
+		reply = message(b"\x06", m.get_text())
+		self._send_message(reply)
+
+	def on_request(self, m):
+		m.get_text()
+		m.get_text()
+		method = m.get_text()
+		say("asked " + method)
+		threading.Thread(target=quietly, args=(lambda: getattr(self,
+		    "on_" + self.mode)(method, m),), daemon=True).start()
+
+	def accept(self):
+		self.auth_handler = Done()
+		self._send_message(message(SUCCESS))
+
+	def refuse(self, methods="publickey", partial=False):
+		self._send_message(message(FAILURE, methods, partial))
+
+	def ask_nothing(self):
+		# more than libssh reads at once, so that none is out of turn
+		text = ("round\r\n" + "x" * 500 + "\n") * 10
+		self._send_message(message(INFO_REQUEST, text, text, "", 0))
+
+	def on_answers(self, m):
+		if self.mode == "rounds":
+			self.ask_nothing()
+
+	def on_rounds(self, method, m):
+		if method != "keyboard-interactive":
+			return self.refuse("keyboard-interactive")
+		self.ask_nothing()
+
+	def on_rush(self, method, m):
+		self.on_rounds(method, m)
+		while method == "keyboard-interactive":
+			self.ask_nothing()
+
+	def on_partial(self, method, m):
+		if self.refusals == 0:
+			self.refusals = 1
+			while True:
+				self.refuse("publickey,keyboard-interactive",
+				    True)
+
+	def on_slow(self, method, m):
+		if method != "publickey":
+			return self.refuse()
+		if not m.get_boolean():		# only asked about: good
+			return self._send_message(message(PK_OK,
+			    m.get_string(), m.get_string()))
+		end = time.time() + self.args.seconds
+		self.banner(WORDS)
+		while time.time() < end:
+			time.sleep(min(1, self.args.seconds))
+			if self.args.drip:
+				self.banner("still waiting")
+		self.accept()
+
+	def on_quick(self, method, m):
+		if method != "publickey":
+			return self.refuse()
+		self.banner(WORDS)
+		self.accept()
+
+	def on_mute(self, method, m):
+		pass
+
+	def on_tries(self, method, m):
+		if method == "publickey":
+			self.refusals += 1
+		if self.refusals >= self.args.tries:
+			self._send_message(message(cMSG_DISCONNECT, 2,
+			    "Too many authentication failures", ""))
+			return self.wait_then_close()
+		self.refuse()
+
+
+def main():
+	parser = argparse.ArgumentParser()
+	parser.add_argument("--tries", type=int, default=3)
+	parser.add_argument("--seconds", type=float, default=5)
+	parser.add_argument("--drip", action="store_true")
+	parser.add_argument("mode")
+	parser.add_argument("hostkey")
+	hostile.run(parser.parse_args(), Gate)
+
+
+if __name__ == "__main__":
+	main()
