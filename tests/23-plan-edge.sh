@@ -587,7 +587,6 @@ no_ssh
 no_answer
 by_name KnownHostsCommand /bin/false none
 by_name PKCS11Provider /lib/nosuch.so none
-by_name VerifyHostKeyDNS ask no
 both_kinds
 circles
 numbers

@@ -59,7 +59,8 @@ KEYS = """
     userknownhostsfile globalknownhostsfile revokedhostkeys hostkeyalias
     checkhostip stricthostkeychecking hashknownhosts preferredauthentications
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
-    numberofpasswordprompts batchmode compression rekeylimit loglevel
+    numberofpasswordprompts nohostauthenticationforlocalhost batchmode
+    compression rekeylimit loglevel
     proxycommand pkcs11provider knownhostscommand verifyhostkeydns
 """.split()
 
@@ -474,8 +475,7 @@ SETTLE = {
 def forbidden(hop, answer):
     """What proxyhop cannot do it refuses by name."""
     for key, fine in (("KnownHostsCommand", (None, "none")),
-                      ("PKCS11Provider", (None, "none")),
-                      ("VerifyHostKeyDNS", (None, "false", "no"))):
+                      ("PKCS11Provider", (None, "none"))):
         if answer.get(key.lower()) not in fine:
             raise Refused(f"{key} is refused", [key, hop.name])
 

@@ -51,6 +51,7 @@ static const struct keyword keywords[] = {
 	ROW(knownhostscommand, STRING),
 	ROW(loglevel, STRING),
 	ROW(macs, STRING),
+	ROW(nohostauthenticationforlocalhost, YESNO),
 	ROW(numberofpasswordprompts, NUMBER),
 	ROW(passwordauthentication, YESNO),
 	ROW(pkcs11provider, STRING),

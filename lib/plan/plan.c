@@ -449,7 +449,6 @@ beyond_us(const struct hop *hop)
 	} rows[] = {
 		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
 		{ "PKCS11Provider", hop->pkcs11provider, "none" },
-		{ "VerifyHostKeyDNS", hop->verifyhostkeydns, "no" },
 		{ "ProxyUseFdpass", hop->proxycommand == NULL ? NULL :
 		    hop->proxyusefdpass, "no" },
 	};

@@ -82,6 +82,7 @@ struct hop {
 	char			*knownhostscommand;
 	char			*loglevel;
 	char			*macs;
+	int			 nohostauthenticationforlocalhost;
 	int			 numberofpasswordprompts;
 	int			 passwordauthentication;
 	char			*pkcs11provider;

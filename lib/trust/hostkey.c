@@ -234,43 +234,48 @@ append(int fd, const char *line)
 	return -1;
 }
 
-/* Adds the key to the first user file: whole, or not at all. */
-static int
+/*
+ * Adds the key to the first user file: whole, or not at all.  Returns NULL, or
+ * why it could not be done.
+ */
+static const char *
 add(const struct hop *hop, ssh_key key)
 {
 	const char *file;
-	char *line, *dir;
-	int fd, rc = -1;
+	char *line, *dir, *name = known_name(hop, 1);
+	int fd, rc = -1, plain = known_plain(name);
 
-	if (hop->userknownhostsfile.n == 0) {
-		errno = ENOENT;
-		return -1;
-	}
+	free(name);
+	if (!plain)
+		return "the name would be read as a pattern there";
+	if (hop->userknownhostsfile.n == 0)
+		return strerror(ENOENT);
 	file = hop->userknownhostsfile.v[0];
 	dir = xstrdup(file);
 	(void)mkdir(dirname(dir), 0700);	/* ~/.ssh, the first time */
 	free(dir);
 	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd == -1)
-		return -1;
+		return strerror(errno);
 	if ((line = new_line(fd, hop, key)) != NULL)
 		rc = append(fd, line);
 	free(line);
 	close(fd);
-	return rc;
+	return rc == -1 ? strerror(errno) : NULL;
 }
 
 static int
 accept_new(struct chain *c, struct link *l, ssh_key key)
 {
+	const char *why;
 	char *text;
 
 	text = describe(key);
-	if (add(l->hop, key) == -1)
+	if ((why = add(l->hop, key)) != NULL)
 		say("%s (hop %d of %d): cannot add its %s to %s: %s",
 		    l->hop->name, l->number, c->plan->nhops, text,
 		    l->hop->userknownhostsfile.n == 0 ? "a known_hosts file" :
-		    l->hop->userknownhostsfile.v[0], strerror(errno));
+		    l->hop->userknownhostsfile.v[0], why);
 	else
 		say_debug(1, "%s (hop %d): added its %s to %s", l->hop->name,
 		    l->number, text, l->hop->userknownhostsfile.v[0]);
@@ -292,9 +297,16 @@ changed(struct chain *c, struct link *l, const struct verdict *v)
 	return GIVEUP;
 }
 
+static int
+is_off(const char *value)
+{
+	return value == NULL || strcmp(value, "no") == 0 ||
+	    strcmp(value, "false") == 0;
+}
+
 /* What there is instead of the line that we miss. */
 static char *
-instead(const struct verdict *v)
+instead(const struct hop *hop, const struct verdict *v)
 {
 	if (v->other.file != NULL)
 		return xasprintf(", but %s has %s", v->other.line,
@@ -302,6 +314,8 @@ instead(const struct verdict *v)
 	if (v->authority.file != NULL)
 		return xasprintf(", and libssh cannot honour the "
 		    "@cert-authority of %s", v->authority.line);
+	if (!is_off(hop->verifyhostkeydns))
+		return xstrdup(", and VerifyHostKeyDNS is not looked up");
 	return xstrdup("");
 }
 
@@ -373,7 +387,7 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 		return accept_new(c, l, v->key);
 	text = describe(v->key);
 	name = known_name(hop, 1);
-	known = instead(v);
+	known = instead(hop, v);
 	question = xasprintf("%s is not known for %s%s", text, name, known);
 	if ((hop->stricthostkeychecking == NULL || mode_is(hop, "ask")) &&
 	    agreed(c, l, v->key, question, &status))
@@ -509,41 +523,82 @@ note_key(struct link *l, const struct verdict *v)
 }
 
 /*
+ * NoHostAuthenticationForLocalhost: whatever answers on the loopback address is
+ * good.  As with ssh, only where we have dialled it ourselves.
+ */
+static int
+is_exempt(const struct link *l)
+{
+	char *address;
+	int local;
+
+	if (l->hop->nohostauthenticationforlocalhost != 1 || l->number != 1 ||
+	    l->pid != 0 || l->hop->hostkeyalias != NULL ||
+	    (address = link_peer(ssh_get_fd(l->session))) == NULL)
+		return 0;
+	local = strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+	free(address);
+	return local;
+}
+
+/* What the files say of v's key. */
+static void
+look(struct link *l, struct verdict *v)
+{
+	if (l->known[0].name != NULL)
+		look_up(l, v);
+	/* a line may have been added while the server kept us waiting */
+	if (v->known.file == NULL) {
+		verdict_free(v);
+		hostkey_forget(l);
+		hostkey_read(l);
+		look_up(l, v);
+	}
+	look_up_address(l, v);
+}
+
+/* What is to be done after what the files say of v's key. */
+static int
+decide(struct chain *c, struct link *l, struct verdict *v)
+{
+	int status;
+
+	if ((status = check_revoked(c, l, v->key)) != OK)
+		return status;
+	if (is_exempt(l)) {
+		link_note(l, "not checked: "
+		    "NoHostAuthenticationForLocalhost");
+		return OK;
+	}
+	look(l, v);
+	if (v->revoked.file != NULL)
+		return fail(c, l, GIVEUP, "the host key is revoked: "
+		    "%s is @revoked in %s; ask who runs %s", v->revoked.key,
+		    v->revoked.line, l->hop->name);
+	if (v->changed.file != NULL && v->known.file == NULL)
+		return changed(c, l, v);
+	if (v->known.file == NULL && (status = unknown(c, l, v)) != OK)
+		return status;
+	note_key(l, v);
+	return OK;
+}
+
+/*
  * Decides whether the key that l's server has proved to own is its own.
- * Nothing is sent to the server before that.  Returns OK, or GIVEUP after
- * saying why.
+ * Nothing is sent to the server before that.  Returns OK, or another status
+ * after saying why not.
  */
 int
 hostkey_check(struct chain *c, struct link *l)
 {
 	struct verdict v = { .key = NULL };
-	int status = OK;
+	int status;
 
 	link_stage(l, STAGE_HOSTKEY);
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return fail(c, l, GIVEUP, "it has shown no host key");
 	l->hostkey = v.key;	/* from here on it must stay the same */
-	if (l->known[0].name != NULL)
-		look_up(l, &v);
-	/* a line may have been added while the server kept us waiting */
-	if (v.known.file == NULL) {
-		verdict_free(&v);
-		hostkey_forget(l);
-		hostkey_read(l);
-		look_up(l, &v);
-	}
-	look_up_address(l, &v);
-	if (v.revoked.file != NULL)
-		status = fail(c, l, GIVEUP, "the host key is revoked: "
-		    "%s is @revoked in %s; ask who runs %s", v.revoked.key,
-		    v.revoked.line, l->hop->name);
-	else if (v.changed.file != NULL && v.known.file == NULL)
-		status = changed(c, l, &v);
-	else if ((status = check_revoked(c, l, v.key)) == OK &&
-	    v.known.file == NULL)
-		status = unknown(c, l, &v);
-	if (status == OK)
-		note_key(l, &v);
+	status = decide(c, l, &v);
 	verdict_free(&v);
 	hostkey_forget(l);
 	return status;

@@ -45,6 +45,21 @@ known_name(const struct hop *hop, int with_port)
 	return known_host(hop->hostname, with_port ? hop->port : 22);
 }
 
+/*
+ * Is name one that a line of known_hosts can begin with, and then means this
+ * name alone?  Patterns, lists, comments, markers and hashes are none.
+ */
+int
+known_plain(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p != '\0'; p++)
+		if (!isgraph((unsigned char)*p) || strchr(",*?!", *p) != NULL)
+			return 0;
+	return *name != '\0' && strchr("#@|", *name) == NULL;
+}
+
 /* HMAC-SHA1 of name, with salt as its key: RFC 2104. */
 static void
 hmac(const unsigned char *salt, const char *name, unsigned char *mac)

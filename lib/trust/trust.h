@@ -10,6 +10,7 @@
 /* known.c: what known_hosts files say */
 char	*known_host(const char *, int);
 char	*known_name(const struct hop *, int);
+int	 known_plain(const char *);
 char	*known_hash(const char *);
 void	 known_line(struct knowns *, size_t, char *, const char *, unsigned);
 void	 known_read(const struct hop *, struct knowns *, size_t);
