@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -145,9 +146,24 @@ set_first(char **field, const char *value)
 		*field = xstrdup(value);
 }
 
+/*
+ * What stands on a line of its own in ssh -G's answer would be another keyword,
+ * and what a terminal obeys has no business in names.  A tab is white space.
+ */
+static int
+has_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (iscntrl((unsigned char)*s) && *s != '\t')
+			return 1;
+	return 0;
+}
+
 static int
 set(struct conf *conf, int ch, const char *arg, const char *place)
 {
+	if (ch != ':' && ch != '?' && arg != NULL && has_control(arg))
+		return complain(place, "-%c %s: control character", ch, arg);
 	switch (ch) {
 	case '4':
 		return add_keyword(conf, "AddressFamily=inet", place);

@@ -9,32 +9,51 @@
 
 #include "plan/plan.h"
 
+/* What a host's name is made of: nothing that any shell takes for its own. */
+#define NAME_FIRST	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+			"0123456789._:+"
+#define NAME_CHARS	NAME_FIRST "-/=%"
+
 /*
- * May this be sent to a gateway, and given to ssh, as a host's name?  Returns
- * NULL if so, else why not.
+ * Can host be the name or address of a hop or of the target?  It goes to ssh,
+ * whose configuration may run commands with it (Match exec, ProxyCommand), and
+ * to the shell of a hop that has a ForwardCommand.  ssh refuses here what most
+ * shells take for their own (ssh_valid_hostname() in readconf.c); what is left
+ * of ASCII is refused as well where any shell gives it a meaning: a pattern, a
+ * home, a history, a comment, and twice % to that of Windows.  Returns NULL if
+ * it can, else why not.
  */
-static const char *
-bad_host(const char *host)
+const char *
+hop_bad_host(const char *host)
 {
 	const unsigned char *p;
+	const char *percent;
 
 	if (*host == '\0')
 		return "no host name";
 	if (*host == '-')
 		return "a host name cannot begin with '-'";
-	for (p = (const unsigned char *)host; *p != '\0'; p++)
+	for (p = (const unsigned char *)host; *p != '\0'; p++) {
 		if (iscntrl(*p) || isspace(*p))
 			return "control character or white space in host name";
+		if (!isascii(*p))
+			return "a host name is ASCII; write it as the DNS "
+			    "has it (xn--...)";
+	}
+	percent = strchr(host, '%');
+	if (strchr(NAME_FIRST, *host) == NULL ||
+	    host[strspn(host, NAME_CHARS)] != '\0' ||
+	    (percent != NULL && strchr(percent + 1, '%') != NULL))
+		return "not a host name";
 	return NULL;
 }
 
-/* The characters ssh itself refuses after -J, for the shell's sake. */
+/* After -J ssh refuses a slash, too. */
 static const char *
 bad_name(const char *host)
 {
-	if (strpbrk(host, "'`\"$\\;&<>|(){},@/") != NULL)
-		return "not a host name";
-	return bad_host(host);
+	return strchr(host, '/') != NULL ? "not a host name" :
+	    hop_bad_host(host);
 }
 
 /* As ssh: a user's name ends up in its -l, and in shells of others. */
@@ -238,7 +257,7 @@ hop_list(struct hops *hops, const char *list)
 int
 hop_target(const char *host, const char *port, int *n, const char **why)
 {
-	if ((*why = bad_host(host)) == NULL)
+	if ((*why = hop_bad_host(host)) == NULL)
 		*why = parse_port(port, n);
 	return *why == NULL ? 0 : -1;
 }

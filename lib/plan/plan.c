@@ -118,9 +118,26 @@ set_own(const struct conf *conf, struct hop *hop, int n)
 			    conf_value(option));
 }
 
+/* Is hop's HostName one?  Says why not: "-x" would be an option to a command. */
+static int
+good_hostname(const struct hop *hop)
+{
+	const char *why = hop_bad_host(hop->hostname);
+	char *seen;
+
+	if (why == NULL)
+		return 1;
+	seen = words_visible(hop->hostname);
+	say("%s: HostName %s: %s", hop->name, seen, why);
+	free(seen);
+	return 0;
+}
+
 static int
 take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 {
+	int rc = answer == ANSWER_OK ? 0 : -1;
+
 	hop->asked = 1;
 	/* that is for the session; ours it is for %C alone */
 	free(hop->remotecommand);
@@ -128,9 +145,9 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	set_own(plan->conf, hop, n);
 	if (answer == ANSWER_NONE) {
 		go_without(plan);
-		return without_ssh(plan->conf, hop, n);
+		rc = without_ssh(plan->conf, hop, n);
 	}
-	return answer == ANSWER_OK ? 0 : -1;
+	return rc == -1 || !good_hostname(hop) ? -1 : 0;
 }
 
 /* A command that is not none, and does not run us: that started us. */
@@ -607,12 +624,6 @@ set_times(const struct plan *plan, struct hop *hop, int n)
 static int
 settle(const struct plan *plan, struct hop *hop, int n)
 {
-	/* to a command on the hop before it would be an option */
-	if (*hop->hostname == '-') {
-		say("%s: HostName %s: cannot begin with '-'", hop->name,
-		    hop->hostname);
-		return -1;
-	}
 	set_times(plan, hop, n);
 	if (!typed(plan, hop, n, "Ciphers"))
 		cipher_order(hop);
@@ -641,6 +652,20 @@ settle_all(struct plan *plan)
 }
 
 /*
+ * Returns the ProxyJump that ssh has for the target, allocated, and takes the
+ * target's HostName, since the last gateway cannot know what we call it here;
+ * or NULL after saying that it is none.
+ */
+static char *
+take_jump(struct plan *plan, const struct hop *target)
+{
+	if (!good_hostname(target))
+		return NULL;
+	plan->host = plan->hostname = xstrdup(target->hostname);
+	return xstrdup(target->proxyjump);
+}
+
+/*
  * Nobody has said which way: for clients that have no ProxyJump, ssh is asked
  * for that of the target.  Returns it allocated, or NULL after saying that
  * there is none.
@@ -659,11 +684,9 @@ ask_target(struct plan *plan)
 	answer = ask(target, &q, 0);
 	if (answer == ANSWER_NONE)
 		go_without(plan);
-	if (answer == ANSWER_OK && is_set(target->proxyjump)) {
-		jump = xstrdup(target->proxyjump);
-		/* the last gateway cannot know what we call it here */
-		plan->host = plan->hostname = xstrdup(target->hostname);
-	} else if (answer != ANSWER_REFUSED)
+	if (answer == ANSWER_OK && is_set(target->proxyjump))
+		jump = take_jump(plan, target);
+	else if (answer != ANSWER_REFUSED)
 		say("no gateway for %s; give -J gateway, or write in "
 		    "ssh_config: Host %s, ProxyJump gateway; or in "
 		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "

@@ -124,6 +124,7 @@ struct plan {
 struct hop *hop_parse(const char *, const char **);
 struct hop *hop_new(const char *, const char *);
 char	*hop_list(struct hops *, const char *);
+const char *hop_bad_host(const char *);
 int	 hop_target(const char *, const char *, int *, const char **);
 void	 hop_free(struct hop *);
 void	 hops_free(struct hops *);

@@ -3,7 +3,6 @@
  * does it, and our own ForwardCommand, whose shell is somebody else's.
  */
 
-#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,35 +10,11 @@
 
 #include "plan/plan.h"
 
-#define SAFE	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
-		"0123456789._:-"
-
 /* What the %tokens of a command stand for; NULL: no such token there. */
 struct tokens {
 	const char	*host, *name, *user, *alias;
 	int		 port;
-	void		(*put)(FILE *, const char *);
 };
-
-static void
-plain(FILE *to, const char *s)
-{
-	fputs(s, to);
-}
-
-/*
- * No more than a part of a word for a shell, within its quotes or without,
- * whatever is in it.
- */
-static void
-quoted(FILE *to, const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (strchr(SAFE, *s) == NULL && isascii((unsigned char)*s))
-			fputc('\\', to);
-		fputc(*s, to);
-	}
-}
 
 /* Writes what %c stands for; returns -1 if that is nothing we know. */
 static int
@@ -48,15 +23,15 @@ token(FILE *to, const struct tokens *t, int c)
 	if (c == '%')
 		fputc('%', to);
 	else if (c == 'h')
-		t->put(to, t->host);
+		fputs(t->host, to);
 	else if (c == 'p')
 		fprintf(to, "%d", t->port);
 	else if (c == 'k' && t->alias != NULL)
-		t->put(to, t->alias);
+		fputs(t->alias, to);
 	else if (c == 'n' && t->name != NULL)
-		t->put(to, t->name);
+		fputs(t->name, to);
 	else if (c == 'r' && t->user != NULL)
-		t->put(to, t->user);
+		fputs(t->user, to);
 	else
 		return -1;
 	return 0;
@@ -95,19 +70,20 @@ tokens_proxy(const struct hop *hop)
 {
 	struct tokens t = { hop->hostname, hop->name, hop->user,
 	    hop->hostkeyalias != NULL ? hop->hostkeyalias : hop->name,
-	    hop->port, plain };
+	    hop->port };
 
 	return expand(hop->proxycommand, &t);
 }
 
 /*
- * Returns hop's ForwardCommand for host and port, in which no name can add a
- * word for the shell there, or NULL if it has none.  The caller frees it.
+ * Returns hop's ForwardCommand for host and port, or NULL if it has none.
+ * Nothing is quoted for the shell there: hop_bad_host() has let no name through
+ * that is more than a part of a word in any.  The caller frees it.
  */
 char *
 tokens_forward(const struct hop *hop, const char *host, int port)
 {
-	struct tokens t = { .host = host, .port = port, .put = quoted };
+	struct tokens t = { .host = host, .port = port };
 
 	return hop->forwardcommand == NULL ? NULL :
 	    expand(hop->forwardcommand, &t);
