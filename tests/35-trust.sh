@@ -165,9 +165,6 @@ revoked_list()
 	    "RevokedHostKeys $T/absent"
 	stops "RevokedHostKeys is a folder" "RevokedHostKeys $T: Is a dir" \
 	    "RevokedHostKeys $T"
-	ssh-keygen -q -k -f "$T/krl" "$T/wrong.pub" >/dev/null
-	stops "RevokedHostKeys is a KRL" "RevokedHostKeys $T/krl: a KRL" \
-	    "RevokedHostKeys $T/krl"
 	: >"$T/kh"
 	cp "$T/gw$n.key.pub" "$T/revoked"
 	stops "RevokedHostKeys and accept-new" "is revoked" \

@@ -63,13 +63,13 @@ hostkey_forget(struct link *l)
 static int
 has_type(const struct knowns *knowns, const char *algorithm)
 {
-	const struct known *k;
+	size_t i;
 
 	if (strncmp(algorithm, "rsa-sha2-", 9) == 0)
 		algorithm = "ssh-rsa";
-	for (k = knowns->v; k < knowns->v + knowns->n; k++)
-		if (k->marker == PLAIN && strcmp(ssh_key_type_to_char(
-		    ssh_key_type(k->key)), algorithm) == 0)
+	for (i = 0; i < knowns->n; i++)
+		if (knowns->v[i].marker == PLAIN && strcmp(ssh_key_type_to_char(
+		    ssh_key_type(knowns->v[i].key)), algorithm) == 0)
 			return 1;
 	return 0;
 }
@@ -405,62 +405,31 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	return status;
 }
 
-/* RevokedHostKeys, a public key a line, as if each were revoked for "*". */
-static int
-read_revoked(struct chain *c, struct link *l, FILE *f, struct knowns *all)
-{
-	const char *file = l->hop->revokedhostkeys;
-	char *line = NULL, *s;
-	size_t size = 0;
-	unsigned number = 0;
-	int status = OK;
-
-	while (status == OK && getline(&line, &size, f) != -1) {
-		if (++number == 1 && strncmp(line, "SSHKRL", 6) == 0) {
-			status = fail(c, l, GIVEUP, "RevokedHostKeys %s: "
-			    "a KRL, which libssh cannot read; write the keys "
-			    "as text", file);
-			break;
-		}
-		s = xasprintf("@revoked * %s", line);
-		known_line(all, 1, s, file, number);
-		free(s);
-	}
-	if (status == OK && ferror(f))
-		status = fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
-		    strerror(errno));
-	free(line);
-	return status;
-}
-
 /*
- * Is the key in RevokedHostKeys?  Returns OK, or GIVEUP after saying that it
- * is, or that nobody can know.
+ * Is the key in RevokedHostKeys?  Returns OK, or another status after saying
+ * that it is, or that nobody can know.
  */
 static int
 check_revoked(struct chain *c, struct link *l, ssh_key key)
 {
-	const char *file = l->hop->revokedhostkeys;
-	struct knowns all = { NULL, NULL, 0 };
-	struct verdict v = { .key = key };
-	FILE *f;
-	int status;
+	struct pub pub;
+	char *text, *why;
+	int found, status;
 
-	if (file == NULL || strcasecmp(file, "none") == 0)
-		return OK;
-	if ((f = fopen(file, "re")) == NULL)
-		return fail(c, l, GIVEUP, "RevokedHostKeys %s: %s", file,
-		    strerror(errno));
-	all.name = xstrdup("*");
-	status = read_revoked(c, l, f, &all);
-	fclose(f);
-	judge(&v, &all);
-	if (status == OK && v.revoked.file != NULL)
-		status = fail(c, l, GIVEUP, "the host key is revoked: %s is in "
-		    "%s; ask who runs %s", v.revoked.key, v.revoked.line,
-		    l->hop->name);
-	known_free(&all);
-	verdict_free(&v);
+	if (pub_of(&pub, key) == -1)
+		return fail(c, l, GIVEUP, "its host key has a form that "
+		    "cannot be compared");
+	status = revoked_check(c, l->hop, &pub, NULL, &found, &why);
+	pub_free(&pub);
+	text = describe(key);
+	if (status == OK && found == 1)
+		status = fail(c, l, GIVEUP, "the host key is revoked: %s: %s; "
+		    "ask who runs %s", text, why, l->hop->name);
+	else if (status == OK && found == -1)
+		status = fail(c, l, GIVEUP, "RevokedHostKeys %s; nobody can "
+		    "know whether it holds %s", why, text);
+	free(text);
+	free(why);
 	return status;
 }
 

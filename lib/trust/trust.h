@@ -16,6 +16,53 @@ void	 known_line(struct knowns *, size_t, char *, const char *, unsigned);
 void	 known_read(const struct hop *, struct knowns *, size_t);
 void	 known_free(struct knowns *);
 
+/* pub.c: public keys and certificates as bytes */
+
+/* Bytes that are somebody else's. */
+struct piece {
+	const unsigned char	*p;
+	size_t			 len;
+};
+
+struct pub_type;
+
+struct pub {
+	unsigned char		*blob;	/* as it is sent */
+	size_t			 len;
+	const struct pub_type	*type;
+	int			 cert;	/* it is a certificate */
+	struct piece		 key;	/* in blob: what makes the key */
+	struct piece		 rest;	/* in blob: of a certificate, the rest */
+};
+
+int	 piece_u32(struct piece *, uint32_t *);
+int	 piece_u64(struct piece *, uint64_t *);
+int	 piece_string(struct piece *, struct piece *);
+int	 piece_is(const struct piece *, const char *);
+int	 pub_parse(struct pub *, const void *, size_t);
+int	 pub_read(struct pub *, const char *);
+int	 pub_of(struct pub *, ssh_key);
+const char *pub_name(const struct pub *);
+char	*pub_text(const struct pub *);
+int	 pub_same(const struct pub *, const struct pub *);
+void	 pub_free(struct pub *);
+
+/* run.c: programs that know more than we do */
+struct run {
+	char	*out;		/* what it wrote; a NUL behind it */
+	size_t	 len;
+	int	 exit;		/* its status; -1: none, or too much */
+	char	*how;		/* it ended, for a failure */
+};
+
+int	 run_program(struct chain *, char *const [], const char *,
+	    struct run *);
+void	 run_free(struct run *);
+
+/* revoked.c: RevokedHostKeys */
+int	 revoked_check(struct chain *, const struct hop *, const struct pub *,
+	    const struct pub *, int *, char **);
+
 /* hostkey.c: is this the host we meant */
 void	 hostkey_read(struct link *);
 void	 hostkey_forget(struct link *);
