@@ -256,7 +256,7 @@ sources()
 	check "-v: the plain lines, with more behind" awk '
 		NR == FNR { line[FNR] = $0; next }
 		index($0, line[FNR]) != 1 { print; bad = 1 }
-		/^(hop|target) /{ next }
+		/^(you|hop|target) /{ next }
 		length($0) == length(line[FNR]) { print; bad = 1 }
 		END { exit bad }' "$T/plain" "$T/more"
 }

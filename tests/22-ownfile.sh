@@ -388,7 +388,8 @@ sources()
 	identityfile $T/own/one (command line)
 	identityfile $T/own/two ($OWN:3)
 	identityfile $T/own/three (ssh)
-	tcpkeepalive yes (ssh)
+	tcpkeepalive yes (default)
+	user two ($OWN:3)
 	hop 1 gw1
 	hop 2 gw2
 	target db1 22

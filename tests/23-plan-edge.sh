@@ -136,7 +136,8 @@ straight()
 	by "-J none" "" -J none
 	by "-J NONE" "" -J NONE
 	equal "-J none: the plan" \
-	    "$(hop -r none -G -J none "${to[@]}")" "target ${to[*]}"
+	    "$(hop -r none -G -J none "${to[@]}")" \
+	    "$(printf 'you -> %s:%s\ntarget %s %s' "${to[@]}" "${to[@]}")"
 	conf
 	what="straight, stdin ends first"
 	measure source --send 300000
@@ -333,7 +334,12 @@ both_kinds()
 	conf "Host *" "ProxyCommand /usr/bin/proxyhop -J gw1 %h %p"
 	by "a ProxyCommand that is proxyhop, as of any host" "gw1 gw2 gw3" \
 	    -J gw1,gw2,gw3
-	stops "but then no ProxyJump is seen" 1 "no gateway for "
+	by "without a -J the one in it counts" gw1
+	conf "Host *" "ProxyCommand exec proxyhop -q %h %p"
+	stops "one without -J is no gateway" 1 "no gateway for "
+	conf "Host *" "ProxyCommand proxyhop -J gw1,, %h %p"
+	stops "one with a mistake" 1 \
+	    "ProxyCommand of 127\.0\.0\.1: -J gw1,,: a hop is missing"
 	conf
 }
 

@@ -528,9 +528,22 @@ def plan(case):
 
 # ---- what proxyhop says ----------------------------------------------------
 
+def stop(user, host, port):
+    host = f"[{host}]" if ":" in host else host
+    me = pwd.getpwuid(os.getuid()).pw_name
+    return f"{host}:{port}" if user in (None, me) else f"{user}@{host}:{port}"
+
+
+def route(made, to):
+    """The first line: all of the route, users where they are not ours."""
+    stops = [stop(values.get("user", [None])[0], name, values["port"][0])
+             for name, values in made if "port" in values]
+    return " -> ".join(["you", *stops, stop(None, *to)])
+
+
 def render(made, to):
     """The plan as proxyhop -G prints it."""
-    lines = []
+    lines = [route(made, to)]
     for i, (name, values) in enumerate(made):
         lines.append(f"hop {i + 1} {name}")
         for key, several in values.items():
@@ -542,9 +555,11 @@ def render(made, to):
 def parse(text):
     """The other way round; what makes no sense is complained about."""
     made, target, wrong = [], None, []
-    for line in text.splitlines():
+    for n, line in enumerate(text.splitlines()):
         key, _, value = line.partition(" ")
-        if target is not None:
+        if n == 0 and key == "you":
+            pass  # compared as a whole
+        elif target is not None:
             wrong.append(f"after the target: {line}")
         elif key == "hop":
             number, _, name = value.partition(" ")
@@ -581,6 +596,8 @@ def compare_plan(wanted, to, text):
         wrong.append(f"the chain: ssh {chain}, proxyhop {ours}")
     elif target is not None and target != to:
         wrong.append(f"the target: {to}, proxyhop {target}")
+    if text.split("\n")[0] != route(wanted, to):
+        wrong.append(f"the route: {route(wanted, to)}")
     return wrong + list(compare_hops(wanted, got))
 
 

@@ -3,6 +3,7 @@
  * end, with bars to scale, or with -tt as one JSON object a line at once.
  */
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <err.h>
@@ -14,7 +15,9 @@
 
 #include "chain/chain.h"
 
-#define BAR	24	/* columns for the whole time */
+#define BAR	24	/* columns for the whole time, or more if there is room */
+#define COLUMNS	80	/* of a terminal that does not say */
+#define BEFORE	21	/* columns before the bar, and 2 after it */
 #define PATIENCE	1000	/* ms for what the target says by itself */
 #define LINE	255	/* bytes of it: RFC 4253, 4.2 */
 
@@ -32,6 +35,7 @@ struct ladder {
 	size_t		 n;
 	char		*target;	/* host:port, visible */
 	int		 json;
+	int		 printed;
 	uint64_t	 began;
 };
 
@@ -120,53 +124,82 @@ ladder_rung(struct ladder *ladder, const struct link *l, uint64_t t)
 		add(ladder, &r);
 }
 
-/* l has failed at its stage; why is text.  ladder may be NULL. */
-void
-ladder_fail(struct ladder *ladder, const struct link *l, char *text)
+/* The columns of stdout; 0: no limit, since it is no terminal. */
+static int
+columns(void)
 {
-	struct rung r = { l->number, l->hop->name, l->stage, l->since, now(),
-	    NULL, text };
+	struct winsize ws;
 
-	if (ladder != NULL)
-		add(ladder, &r);
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == -1 || ws.ws_col == 0)
+		return COLUMNS;
+	return ws.ws_col;
+}
+
+/* How wide the bars are: they share with the notes what is over. */
+static int
+bar_width(int width)
+{
+	return width > COLUMNS ? BAR + (width - COLUMNS) / 2 : BAR;
 }
 
 /* Where in the whole time the rung is: blanks before it, then its length. */
 static void
-bar(const struct rung *r, uint64_t total)
+bar(const struct rung *r, uint64_t total, int width)
 {
 	int begin, end, i;
 
 	if (total == 0)
 		total = 1;
-	begin = r->from * BAR / total;
-	if (begin == BAR)
+	begin = r->from * width / total;
+	if (begin == width)
 		begin--;
-	end = (r->to * BAR + total - 1) / total;
+	end = (r->to * width + total - 1) / total;
 	if (end <= begin)
 		end = begin + 1;	/* all of them can be seen */
-	for (i = 0; i < BAR; i++)
+	for (i = 0; i < width; i++)
 		putchar(i >= begin && i < end ? '#' : ' ');
 }
 
+/* A note, as much of it as there is room for; 0: all of it. */
 static void
-print_rung(const struct rung *r, uint64_t total)
+print_note(const char *note, int room)
 {
+	int len = strlen(note);
+
+	if (room == 0 || len <= room) {
+		printf(" %s\n", note);
+		return;
+	}
+	len = room > 3 ? room - 3 : 0;
+	while (len > 0 && (note[len] & 0xc0) == 0x80)
+		len--;		/* not in the middle of a UTF-8 character */
+	printf(" %.*s%s\n", len, note, room > 3 ? "..." : "");
+}
+
+static void
+print_rung(const struct rung *r, uint64_t total, int width)
+{
+	int bars = bar_width(width), room = width - BEFORE - bars - 2;
+
 	printf("  %-8s %6" PRIu64 " ms |", say_stage(r->stage),
 	    r->to - r->from);
-	bar(r, total);
+	bar(r, total, bars);
+	putchar('|');
 	if (r->failed != NULL)
-		puts("| FAILED");
+		puts(" FAILED");
+	else if (r->note == NULL || (width > 0 && room < 1))
+		putchar('\n');
 	else
-		printf("|%s%s\n", r->note == NULL ? "" : " ",
-		    r->note == NULL ? "" : r->note);
+		print_note(r->note, width > 0 ? room : 0);
 }
 
 static void
 print_table(const struct ladder *ladder)
 {
 	const struct rung *r = ladder->rungs, *end = r + ladder->n;
-	int number = -1;
+	int number = -1, width = columns();
 
 	for (; r < end; r++) {
 		if (r->number != number && r->number == 0)
@@ -174,10 +207,29 @@ print_table(const struct ladder *ladder)
 		else if (r->number != number)
 			printf("hop %d %s\n", r->number, r->name);
 		number = r->number;
-		print_rung(r, end[-1].to);
+		print_rung(r, end[-1].to, width);
 	}
 	if (ladder->n > 0)
 		printf("  %-8s %6" PRIu64 " ms\n", "in all", end[-1].to);
+}
+
+/*
+ * l has failed at its stage; why is text, which is to be said below the table.
+ * ladder may be NULL.
+ */
+void
+ladder_fail(struct ladder *ladder, const struct link *l, char *text)
+{
+	struct rung r = { l->number, l->hop->name, l->stage, l->since, now(),
+	    NULL, text };
+
+	if (ladder == NULL)
+		return;
+	add(ladder, &r);
+	if (!ladder->json && !ladder->printed++) {
+		print_table(ladder);
+		(void)fflush(stdout);
+	}
 }
 
 /* The target's first line, if it sends one within a second. */
@@ -246,7 +298,7 @@ ladder_end(struct ladder *ladder)
 {
 	if (ladder == NULL)
 		return;
-	if (!ladder->json)
+	if (!ladder->json && !ladder->printed)
 		print_table(ladder);
 	while (ladder->n > 0) {
 		ladder->n--;

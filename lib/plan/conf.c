@@ -341,6 +341,36 @@ read_line(struct conf *conf, const char *line, const char *place)
 	return rc;
 }
 
+/* Has a ProxyCommand that runs us a use for this letter when we are asked? */
+static int
+of_route(int ch)
+{
+	return ch == ':' || ch == '?' || strchr("46FiJo", ch) != NULL;
+}
+
+/*
+ * Takes the options of a command that runs proxyhop into conf, but for those
+ * that say how to run it.  Returns 0, with the words after them in *host and
+ * *port, which are w's, or NULL; or -1 after saying what is wrong.
+ */
+int
+conf_command(struct conf *conf, struct words *w, const char *place,
+    const char **host, const char **port)
+{
+	int ch, rc = 0;
+
+	*host = *port = NULL;
+	optind = 0;		/* glibc: begin anew */
+	while ((ch = getopt(w->n, w->v, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
+		if (of_route(ch) && set(conf, ch, optarg, place) != 0)
+			rc = -1;
+	if (optind + 2 == (int)w->n) {
+		*host = w->v[optind];
+		*port = w->v[optind + 1];
+	}
+	return rc;
+}
+
 /*
  * Reads an own file for conf, whose host is known.  Returns how many
  * complaints were said.

@@ -651,6 +651,16 @@ settle_all(struct plan *plan)
 	return 0;
 }
 
+/* The words of command, from the program's name on; "exec" may be before it. */
+static const char *
+split_command(struct words *w, const char *command)
+{
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	return words_split(w, command);
+}
+
 /*
  * Returns the ProxyJump that ssh has for the target, allocated, and takes the
  * target's HostName, since the last gateway cannot know what we call it here;
@@ -666,17 +676,50 @@ take_jump(struct plan *plan, const struct hop *target)
 }
 
 /*
- * Nobody has said which way: for clients that have no ProxyJump, ssh is asked
- * for that of the target.  Returns it allocated, or NULL after saying that
- * there is none.
+ * The target's ProxyCommand in ssh_config runs us: what it says is what we
+ * would do for ssh.  Returns its -J allocated, or NULL if there is none, after
+ * saying what is wrong in *bad.
  */
 static char *
-ask_target(struct plan *plan)
+take_command(struct plan *plan, struct conf *conf, const struct hop *target,
+    int *bad)
+{
+	struct words w = { NULL, 0 };
+	const char *host, *port, *why;
+	char *command, *place;
+
+	if (!is_set(target->proxycommand) ||
+	    other_command(target->proxycommand))
+		return NULL;
+	if ((*bad = !good_hostname(target)) ||
+	    (command = tokens_proxy(target)) == NULL)
+		return NULL;
+	place = xasprintf("ProxyCommand of %s", plan->host);
+	if ((why = split_command(&w, command)) != NULL)
+		say("%s: %s", place, why);
+	*bad = why != NULL || conf_command(conf, &w, place, &host, &port) == -1;
+	if (!*bad && conf->jump != NULL && host != NULL &&
+	    hop_target(host, port, &plan->port, &why) == 0)
+		plan->host = plan->hostname = xstrdup(host);
+	words_free(&w);
+	free(place);
+	free(command);
+	return *bad || conf->jump == NULL ? NULL : xstrdup(conf->jump);
+}
+
+/*
+ * Nobody has said which way: ssh is asked for the ProxyJump of the target, for
+ * clients that have none, or its ProxyCommand, if that runs us.  Returns it
+ * allocated, or NULL after saying that there is none.
+ */
+static char *
+ask_target(struct plan *plan, struct conf *conf)
 {
 	struct question q = { .conf = plan->conf };
 	struct hop *target;
 	enum answer answer;
 	char *jump = NULL, *next;
+	int bad = 0;
 
 	target = hop_new(plan->host, plan->host);
 	target->typed_port = plan->port;
@@ -685,8 +728,10 @@ ask_target(struct plan *plan)
 	if (answer == ANSWER_NONE)
 		go_without(plan);
 	if (answer == ANSWER_OK && is_set(target->proxyjump))
-		jump = take_jump(plan, target);
-	else if (answer != ANSWER_REFUSED)
+		bad = (jump = take_jump(plan, target)) == NULL;
+	else if (answer == ANSWER_OK)
+		jump = take_command(plan, conf, target, &bad);
+	if (jump == NULL && !bad && answer != ANSWER_REFUSED)
 		say("no gateway for %s; give -J gateway, or write in "
 		    "ssh_config: Host %s, ProxyJump gateway; or in "
 		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
@@ -721,14 +766,14 @@ plan_straight(struct plan *plan)
 
 /* The list of hops as somebody wrote it. */
 static int
-begin(struct plan *plan)
+begin(struct plan *plan, struct conf *conf)
 {
-	const struct conf *conf = plan->conf;
 	struct hop *hop;
 	char *jump, *why;
 	int rc = 0;
 
-	jump = conf->jump != NULL ? xstrdup(conf->jump) : ask_target(plan);
+	jump = conf->jump != NULL ? xstrdup(conf->jump) :
+	    ask_target(plan, conf);
 	if (jump == NULL)
 		return -1;
 	if ((why = hop_list(&plan->hops, jump)) != NULL) {
@@ -750,16 +795,17 @@ begin(struct plan *plan)
 }
 
 /*
- * Makes the plan for conf, which must outlive it.  Returns OK, or GIVEUP
+ * Makes the plan for conf, which must outlive it; what ssh has of our own
+ * options for the target is added to it.  Returns OK, or GIVEUP
  * after saying why there is none; plan_free() in either case.
  */
 int
-plan_make(struct plan *plan, const struct conf *conf)
+plan_make(struct plan *plan, struct conf *conf)
 {
 	plan->conf = conf;
 	plan->host = conf->host;
 	plan->port = conf->port;
-	if (begin(plan) == -1)
+	if (begin(plan, conf) == -1)
 		return GIVEUP;
 	if (plan->nhops == 0)
 		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;

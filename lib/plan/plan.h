@@ -147,6 +147,8 @@ const char *expand_user(void);
 int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);
 int	 conf_parse(struct conf *, FILE *, const char *);
+int	 conf_command(struct conf *, struct words *, const char *,
+	    const char **, const char **);
 int	 conf_names(const struct option *, const char *);
 const char *conf_value(const struct option *);
 int	 conf_own(const struct option *);
@@ -188,7 +190,7 @@ int	 ask_concerns(const struct option *, const struct hop *, int);
 void	 cipher_order(struct hop *);
 
 /* plan.c: command line and ssh's answers to a list of hops */
-int	 plan_make(struct plan *, const struct conf *);
+int	 plan_make(struct plan *, struct conf *);
 char	*plan_way(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
 
