@@ -40,27 +40,32 @@ $(O)/test_%: tests/test_%.c $(OBJS) $(HEADERS)
 test: $(PROG) $(TESTS)
 	@tests/units $(TESTS)
 
-FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask
+FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask fuzz_agent fuzz_known fuzz_relay
+FUZZED	 = -g -O1 -fsanitize=address,undefined \
+	   -fno-sanitize-recover=undefined
+LONGER	 = -len_control=0 -max_len=4096 -max_total_time=60 -print_final_stats=1
+
+objects: $(OBJS)
 
 # a minute for each, from its seeds on; what crashes is left in build/
 fuzz:
-	@mkdir -p build/fuzz
+	@$(MAKE) -s O=build/fuzz CC=clang \
+	    CFLAGS="$(FUZZED) -fsanitize=fuzzer-no-link" objects
 	@for f in $(FUZZERS); do \
-	    clang $(FLAGS) -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -o build/fuzz/$$f tests/fuzz/$$f.c lib/*/*.c $(LIBS) && \
+	    clang $(FLAGS) $(FUZZED) -fsanitize=fuzzer -o build/fuzz/$$f \
+	    tests/fuzz/$$f.c build/fuzz/*/*.o $(LIBS) && \
 	    mkdir -p build/fuzz/$$f.corpus && \
-	    build/fuzz/$$f -max_total_time=60 -print_final_stats=1 \
+	    build/fuzz/$$f $(LONGER) \
 	    -artifact_prefix=build/fuzz/ build/fuzz/$$f.corpus \
 	    tests/fuzz/$${f#fuzz_} || exit 1; done
 
 # the seeds, and what was found once, under the sanitizers
 replay:
-	@mkdir -p build/fuzz
+	@$(MAKE) -s O=build/replay CFLAGS="$(FUZZED)" objects
 	@for f in $(FUZZERS); do \
-	    $(CC) $(FLAGS) -g -O1 -fsanitize=address,undefined \
-	    -o build/fuzz/$$f.replay tests/fuzz/replay.c tests/fuzz/$$f.c \
-	    lib/*/*.c $(LIBS) && \
-	    build/fuzz/$$f.replay tests/fuzz/$${f#fuzz_}/* || exit 1; done
+	    $(CC) $(FLAGS) $(FUZZED) -o build/replay/$$f tests/fuzz/replay.c \
+	    tests/fuzz/$$f.c build/replay/*/*.o $(LIBS) && \
+	    build/replay/$$f tests/fuzz/$${f#fuzz_}/* || exit 1; done
 
 # everything, on real servers
 check:
@@ -95,7 +100,7 @@ uninstall:
 clean:
 	rm -rf proxyhop build
 
-.PHONY: all test fuzz replay check layers bench bench-quick demo deps install \
-	uninstall clean
+.PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
+	install uninstall clean
 # deps first, then what needs them
 .NOTPARALLEL:

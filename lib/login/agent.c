@@ -175,8 +175,13 @@ read_key(struct agent *agent, struct reader *r)
 	return 0;
 }
 
-static int
-parse_list(struct agent *agent, const unsigned char *answer, size_t len)
+/*
+ * Takes the keys out of an agent's answer of len bytes, 1 at the least, to
+ * REQUEST_IDENTITIES.  Returns 0, or -1 if it is none; agent_close() in either
+ * case.
+ */
+int
+agent_parse(struct agent *agent, const unsigned char *answer, size_t len)
 {
 	struct reader r = { answer + 1, len - 1 };
 	uint32_t count;
@@ -209,7 +214,7 @@ list(struct chain *c, struct link *l, struct agent *agent)
 		return -1;
 	answer = xcalloc(1, len);
 	if ((rc = read_all(c, l, agent->fd, answer, len)) == 0)
-		rc = parse_list(agent, answer, len);
+		rc = agent_parse(agent, answer, len);
 	free(answer);
 	return rc;
 }

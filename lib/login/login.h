@@ -34,6 +34,7 @@ struct login;
 int	 agent_open(struct chain *, struct link *, struct agent *);
 int	 agent_login(struct login *, const struct agent_key *, const void *,
 	    size_t);
+int	 agent_parse(struct agent *, const unsigned char *, size_t);
 void	 agent_close(struct agent *);
 
 /* secret.c: private keys from files */

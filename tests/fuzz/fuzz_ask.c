@@ -17,13 +17,12 @@ look(const char *name, size_t index, const char *value, void *arg)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct conf quiet = { .quiet = 1 };
 	struct hop *hop = hop_new("gw", "gw");
 	char *answer = xstrndup((const char *)data, size);
 	const char *why;
 	size_t i, seen = 0;
 
-	say_open(&quiet);
+	say_open(NULL, -1);
 	(void)ask_read(hop, answer);
 	(void)keyword_set(hop, "hostname", "gw");
 	(void)keyword_set(hop, "user", "ops");

@@ -10,7 +10,6 @@ int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct conf quiet = { .quiet = 1 };
 	struct conf conf = {
 		.options = TAILQ_HEAD_INITIALIZER(conf.options),
 		.host = "db1.example.org",
@@ -18,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	FILE *f;
 
-	say_open(&quiet);
+	say_open(NULL, -1);
 	if (size > 0 && (f = fmemopen((void *)(uintptr_t)data, size, "r")) !=
 	    NULL) {
 		(void)conf_parse(&conf, f, "fuzz");
