@@ -591,7 +591,6 @@ no_jump
 straight
 no_ssh
 no_answer
-by_name KnownHostsCommand /bin/false none
 by_name PKCS11Provider /lib/nosuch.so none
 both_kinds
 circles

@@ -474,8 +474,7 @@ SETTLE = {
 
 def forbidden(hop, answer):
     """What proxyhop cannot do it refuses by name."""
-    for key, fine in (("KnownHostsCommand", (None, "none")),
-                      ("PKCS11Provider", (None, "none"))):
+    for key, fine in (("PKCS11Provider", (None, "none")),):
         if answer.get(key.lower()) not in fine:
             raise Refused(f"{key} is refused", [key, hop.name])
 

@@ -137,18 +137,30 @@ variable(FILE *to, const char *s)
 	return end + 1;
 }
 
+/* Writes what the caller's own %c stands for; returns -1 if it has none. */
+static int
+extra_token(FILE *to, const struct token *extra, int c)
+{
+	for (; extra != NULL && extra->c != '\0'; extra++)
+		if (extra->c == c) {
+			fputs(extra->value, to);
+			return 0;
+		}
+	return -1;
+}
+
 /* Writes s with everything expanded; returns NULL or what could not be. */
 static const char *
-expand(FILE *to, const struct hop *hop, const char *s)
+expand(FILE *to, const struct hop *hop, const char *s,
+    const struct token *extra)
 {
-	if ((s = tilde(to, s)) == NULL)
-		return "no such user";
 	while (*s != '\0') {
 		if (strncmp(s, "${", 2) == 0) {
 			if ((s = variable(to, s)) == NULL)
 				return "environment variable not set";
 		} else if (*s == '%') {
-			if (token(to, hop, s[1]) == -1)
+			if (extra_token(to, extra, s[1]) == -1 &&
+			    token(to, hop, s[1]) == -1)
 				return "unknown %token";
 			s += 2;
 		} else
@@ -178,6 +190,28 @@ expand_tilde(const char *name)
 	return file;
 }
 
+static char *
+expand_string(const struct hop *hop, const char *s, int home,
+    const struct token *extra, const char **why)
+{
+	FILE *to;
+	char *text = NULL;
+	size_t len;
+
+	if ((to = open_memstream(&text, &len)) == NULL)
+		errx(RETRY, "out of memory");
+	if (home)
+		s = tilde(to, s);
+	*why = s == NULL ? "no such user" : expand(to, hop, s, extra);
+	if (fclose(to) != 0)
+		errx(RETRY, "out of memory");
+	if (*why != NULL) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 /*
  * Returns the name of a file, as ssh -G prints it for hop, with everything
  * expanded, or NULL and in *why what could not be.  The caller frees it.
@@ -185,18 +219,16 @@ expand_tilde(const char *name)
 char *
 expand_file(const struct hop *hop, const char *name, const char **why)
 {
-	FILE *to;
-	char *file = NULL;
-	size_t len;
+	return expand_string(hop, name, 1, NULL, why);
+}
 
-	if ((to = open_memstream(&file, &len)) == NULL)
-		errx(RETRY, "out of memory");
-	*why = expand(to, hop, name);
-	if (fclose(to) != 0)
-		errx(RETRY, "out of memory");
-	if (*why != NULL) {
-		free(file);
-		return NULL;
-	}
-	return file;
+/*
+ * The same for a word of a command, in which ~ is no home, and which may have
+ * the caller's own %tokens, the last of which is one of NUL.
+ */
+char *
+expand_argument(const struct hop *hop, const char *word,
+    const struct token *extra, const char **why)
+{
+	return expand_string(hop, word, 0, extra, why);
 }

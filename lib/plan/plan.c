@@ -464,7 +464,6 @@ beyond_us(const struct hop *hop)
 	const struct {
 		const char *keyword, *value, *off;
 	} rows[] = {
-		{ "KnownHostsCommand", hop->knownhostscommand, "none" },
 		{ "PKCS11Provider", hop->pkcs11provider, "none" },
 		{ "ProxyUseFdpass", hop->proxycommand == NULL ? NULL :
 		    hop->proxyusefdpass, "no" },
@@ -506,7 +505,9 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 	int rc = -1;
 
 	if (plan->no_ssh ||
-	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile)))
+	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile) &&
+	    (hop->knownhostscommand == NULL ||
+	    strstr(hop->knownhostscommand, "%C") == NULL)))
 		return 0;
 	scratch = scratch_hop(hop);
 	if (n > 1)

@@ -138,6 +138,13 @@ void	 keyword_each(const struct hop *, void (*)(const char *, size_t,
 	    const char *, void *), void *);
 
 /* expand.c: what ssh -G leaves to be expanded */
+struct token {
+	char		 c;		/* behind a % */
+	const char	*value;
+};
+
+char	*expand_argument(const struct hop *, const char *,
+	    const struct token *, const char **);
 char	*expand_file(const struct hop *, const char *, const char **);
 char	*expand_tilde(const char *);
 const char *expand_home(void);

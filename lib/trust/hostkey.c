@@ -33,13 +33,8 @@ struct verdict {
 	char		*name;		/* that changed is about */
 };
 
-/*
- * Reads what the files of l's hop say of it, for hostkey_algorithms() and
- * hostkey_check(), and to be done while its server is being waited for;
- * hostkey_forget() must follow.
- */
-void
-hostkey_read(struct link *l)
+static void
+read_files(struct link *l)
 {
 	const struct hop *hop = l->hop;
 	size_t n = 1;
@@ -51,12 +46,58 @@ hostkey_read(struct link *l)
 	known_read(hop, l->known, n);
 }
 
+/*
+ * What KnownHostsCommand says of the name in to, asked as ssh asks it; a key is
+ * NULL where none is shown yet.  Returns OK, or another status after saying why
+ * it has failed.
+ */
+static int
+ask_command(struct chain *c, struct link *l, const char *invocation,
+    ssh_key key, struct knowns *to)
+{
+	struct pub pub;
+	struct known_query q = { .invocation = invocation, .name = to->name };
+	char *why;
+	int status;
+
+	if (key != NULL && pub_of(&pub, key) == 0)
+		q.key = &pub;
+	status = known_command(c, l->hop, &q, to, &why);
+	if (q.key != NULL)
+		pub_free(&pub);
+	if (status == OK && why != NULL && q.over && key != NULL)
+		say("%s (hop %d of %d): %s; it is passed over", l->hop->name,
+		    l->number, c->plan->nhops, why);
+	else if (status == OK && why != NULL && !q.over) {
+		link_stage(l, STAGE_HOSTKEY);
+		status = fail(c, l, q.late ? RETRY : GIVEUP, "%s", why);
+	}
+	free(why);
+	return status;
+}
+
+/*
+ * Reads what the files of l's hop say of it, for hostkey_algorithms() and
+ * hostkey_check(), and to be done while its server is being waited for;
+ * hostkey_forget() must follow.  Returns OK, or another status after saying
+ * what has failed.
+ */
+int
+hostkey_read(struct chain *c, struct link *l)
+{
+	read_files(l);
+	/* as ssh: for the order of the algorithms alone, and without a port */
+	l->known[2].name = xstrdup(l->hop->hostname);
+	return ask_command(c, l, "ORDER", NULL, &l->known[2]);
+}
+
 /* Frees what hostkey_read() has read, if it has. */
 void
 hostkey_forget(struct link *l)
 {
 	known_free(&l->known[0]);
 	known_free(&l->known[1]);
+	known_free(&l->known[2]);
 }
 
 /* Is algorithm one that a key of those known can sign with? */
@@ -90,8 +131,8 @@ hostkey_algorithms(const struct link *l)
 	while ((name = strsep(&rest, ",")) != NULL) {
 		if (strstr(name, "-cert-v0") != NULL)
 			continue;
-		words_join(has_type(&l->known[0], name) ? &first : &then, ",",
-		    name);
+		words_join(has_type(&l->known[0], name) ||
+		    has_type(&l->known[2], name) ? &first : &then, ",", name);
 	}
 	free(all);
 	if (first != NULL && then != NULL)
@@ -286,13 +327,19 @@ accept_new(struct chain *c, struct link *l, ssh_key key)
 static int
 changed(struct chain *c, struct link *l, const struct verdict *v)
 {
-	char *text;
+	char *text, *advice;
 
 	text = describe(v->key);
+	if (strcmp(v->changed.file, KNOWN_COMMAND) == 0)
+		advice = xasprintf("%s has to say so",
+		    l->hop->knownhostscommand);
+	else
+		advice = xasprintf("remove the old one: ssh-keygen -R '%s' "
+		    "-f '%s'", v->name, v->changed.file);
 	(void)fail(c, l, GIVEUP, "the host key has changed: %s offers "
 	    "%s, but %s has %s; somebody may be listening in; if it is right, "
-	    "remove the old one: ssh-keygen -R '%s' -f '%s'", l->hop->name,
-	    text, v->changed.line, v->changed.key, v->name, v->changed.file);
+	    "%s", l->hop->name, text, v->changed.line, v->changed.key, advice);
+	free(advice);
 	free(text);
 	return GIVEUP;
 }
@@ -441,6 +488,7 @@ look_up(const struct link *l, struct verdict *v)
 
 	v->name = xstrdup(l->known[0].name);
 	judge(v, &l->known[0]);
+	judge(v, &l->known[2]);
 	judge(&plain, &l->known[1]);
 	if (v->changed.file == NULL)
 		place_move(&v->known, &plain.known);
@@ -453,20 +501,26 @@ look_up(const struct link *l, struct verdict *v)
  * CheckHostIP: may the address have another key?  Only the first hop's is
  * known to us.
  */
-static void
-look_up_address(const struct link *l, struct verdict *v)
+static int
+look_up_address(struct chain *c, struct link *l, struct verdict *v)
 {
 	struct verdict of_address = { .key = v->key };
 	struct knowns all = { NULL, NULL, 0 };
 	char *address;
+	int status;
 
 	if (l->hop->checkhostip != 1 || l->number != 1 || l->pid != 0 ||
 	    l->hop->hostkeyalias != NULL ||
 	    (address = link_peer(ssh_get_fd(l->session))) == NULL)
-		return;
+		return OK;
+	if (strcmp(address, l->hop->hostname) == 0) {
+		free(address);
+		return OK;
+	}
 	all.name = known_host(address, l->hop->port);
 	free(address);
 	known_read(l->hop, &all, 1);
+	status = ask_command(c, l, "ADDRESS", v->key, &all);
 	judge(&of_address, &all);
 	place_move(&v->revoked, &of_address.revoked);
 	if (of_address.known.file == NULL && of_address.changed.file != NULL) {
@@ -478,6 +532,7 @@ look_up_address(const struct link *l, struct verdict *v)
 	}
 	known_free(&all);
 	verdict_free(&of_address);
+	return status;
 }
 
 /* Notes the key and where it is known. */
@@ -510,20 +565,28 @@ is_exempt(const struct link *l)
 	return local;
 }
 
-/* What the files say of v's key. */
-static void
-look(struct link *l, struct verdict *v)
+/* What the files and KnownHostsCommand say of v's key. */
+static int
+look(struct chain *c, struct link *l, struct verdict *v)
 {
+	int status;
+
+	known_free(&l->known[2]);
+	l->known[2].name = known_name(l->hop, 1);
+	status = ask_command(c, l, "HOSTNAME", v->key, &l->known[2]);
+	if (status != OK)
+		return status;
 	if (l->known[0].name != NULL)
 		look_up(l, v);
 	/* a line may have been added while the server kept us waiting */
 	if (v->known.file == NULL) {
 		verdict_free(v);
-		hostkey_forget(l);
-		hostkey_read(l);
+		known_free(&l->known[0]);
+		known_free(&l->known[1]);
+		read_files(l);
 		look_up(l, v);
 	}
-	look_up_address(l, v);
+	return look_up_address(c, l, v);
 }
 
 /* What is to be done after what the files say of v's key. */
@@ -539,7 +602,8 @@ decide(struct chain *c, struct link *l, struct verdict *v)
 		    "NoHostAuthenticationForLocalhost");
 		return OK;
 	}
-	look(l, v);
+	if ((status = look(c, l, v)) != OK)
+		return status;
 	if (v->revoked.file != NULL)
 		return fail(c, l, GIVEUP, "the host key is revoked: "
 		    "%s is @revoked in %s; ask who runs %s", v->revoked.key,

@@ -4,6 +4,7 @@
  * certificates, and what it cannot read it does not tell from what is none.
  */
 
+#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,4 +271,30 @@ pub_same(const struct pub *a, const struct pub *b)
 {
 	return a->type == b->type && a->key.len == b->key.len &&
 	    memcmp(a->key.p, b->key.p, a->key.len) == 0;
+}
+
+/*
+ * Returns the fingerprint of the key, certificate or not, as ssh-keygen -l has
+ * it; the caller frees it.
+ */
+char *
+pub_fingerprint(const struct pub *pub)
+{
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+	uint8_t len[4] = { 0 };	/* no type's name is longer than 255 */
+	SHA2_CTX ctx;
+	char *b64, *text;
+	size_t n = strlen(pub->type->plain);
+
+	len[3] = n;
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, len, sizeof(len));
+	SHA256Update(&ctx, (const uint8_t *)pub->type->plain, n);
+	SHA256Update(&ctx, pub->key.p, pub->key.len);
+	SHA256Final(hash, &ctx);
+	b64 = words_base64(hash, sizeof(hash));
+	b64[strcspn(b64, "=")] = '\0';
+	text = xasprintf("SHA256:%s", b64);
+	free(b64);
+	return text;
 }

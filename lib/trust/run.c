@@ -132,10 +132,13 @@ reap(struct chain *c, pid_t pid, uint64_t until, int *how)
 }
 
 static char *
-ended_how(const char *name, int how, int late, const char *error)
+ended_how(const char *name, int how, int late, int full, const char *error)
 {
 	char *why, *said, *line;
 
+	if (full)
+		return xasprintf("%s has written more than %d bytes", name,
+		    MAX_OUT);
 	if (late)
 		return xasprintf("%s has not ended within %d seconds", name,
 		    RUN_TIME / 1000);
@@ -195,7 +198,8 @@ run_program(struct chain *c, char *const argv[], const char *in, struct run *r)
 	r->len = g[0].len;
 	r->exit = WIFEXITED(how) && now() < until && !g[0].full ?
 	    WEXITSTATUS(how) : -1;
-	r->how = ended_how(argv[0], how, now() >= until, g[1].data);
+	r->how = ended_how(argv[0], how, now() >= until, g[0].full,
+	    g[1].data);
 	free(g[1].data);
 	return status;
 }

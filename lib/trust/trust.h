@@ -45,6 +45,7 @@ int	 pub_of(struct pub *, ssh_key);
 const char *pub_name(const struct pub *);
 char	*pub_text(const struct pub *);
 int	 pub_same(const struct pub *, const struct pub *);
+char	*pub_fingerprint(const struct pub *);
 void	 pub_free(struct pub *);
 
 /* run.c: programs that know more than we do */
@@ -59,12 +60,26 @@ int	 run_program(struct chain *, char *const [], const char *,
 	    struct run *);
 void	 run_free(struct run *);
 
+/* khcommand.c: KnownHostsCommand */
+#define KNOWN_COMMAND	"KnownHostsCommand"	/* its "file" */
+
+struct known_query {
+	const char		*invocation;	/* ORDER, HOSTNAME, ADDRESS */
+	const char		*name;
+	const struct pub	*key;		/* NULL: none is shown yet */
+	int			 late;		/* it has not ended */
+	int			 over;		/* there is no such program */
+};
+
+int	 known_command(struct chain *, const struct hop *,
+	    struct known_query *, struct knowns *, char **);
+
 /* revoked.c: RevokedHostKeys */
 int	 revoked_check(struct chain *, const struct hop *, const struct pub *,
 	    const struct pub *, int *, char **);
 
 /* hostkey.c: is this the host we meant */
-void	 hostkey_read(struct link *);
+int	 hostkey_read(struct chain *, struct link *);
 void	 hostkey_forget(struct link *);
 char	*hostkey_algorithms(const struct link *);
 int	 hostkey_check(struct chain *, struct link *);

@@ -238,14 +238,19 @@ new_session(struct link *l, int fd)
 }
 
 /* Our banner is on its way: what can be done until the server's is here. */
-static void
-prepare(struct link *l)
+static int
+prepare(struct chain *c, struct link *l)
 {
+	int status;
+
+	/* the session rests until its algorithms are in their order */
+	if ((status = hostkey_read(c, l)) != OK)
+		return status;
 	if ((l->event = ssh_event_new()) == NULL ||
 	    ssh_event_add_session(l->event, l->session) != SSH_OK)
 		errx(RETRY, "out of memory");
-	hostkey_read(l);
 	(void)set_hostkeys(l);	/* the same, in a better order */
+	return OK;
 }
 
 /*
@@ -266,8 +271,8 @@ link_connect(struct chain *c, struct link *l, int fd)
 	libssh_overhear(l);
 	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
-		if (l->event == NULL)
-			prepare(l);
+		if (l->event == NULL && (status = prepare(c, l)) != OK)
+			break;
 		status = chain_turn(c);
 	}
 	if (status != OK)

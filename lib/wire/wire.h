@@ -111,7 +111,8 @@ struct link {
 	char			 errline[400];	/* the next of them so far */
 	size_t			 errlen;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
-	struct knowns		 known[2];	/* by name with, without port */
+	struct knowns		 known[3];	/* by name with, without port;
+						 * of KnownHostsCommand */
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
