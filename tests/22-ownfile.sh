@@ -266,6 +266,79 @@ mistakes()
 	    bare -F "$CONF" -r "$OWN" db1 0
 }
 
+# not_safe SENTENCE WHERE NAME: refused, for what others can write there.
+not_safe()
+{
+	refused "$1" 1 "^proxyhop: $2: can be written by others" \
+	    bare -F "$CONF" -G -r "$3" db1 22
+}
+
+# What the name leads to counts, and every folder and link on the way.
+links()
+{
+	local run="bare -F $CONF -G -r" wide=$T/own/wide
+
+	mkdir -p "$T/own/safe/deep" "$wide/in"
+	cp "$OWN" "$T/own/safe/deep/routes"
+	cp "$OWN" "$wide/in/routes"
+	chmod 777 "$wide"
+	ln -s ../wide/in/routes "$T/own/safe/link"
+	ln -s deep/routes "$T/own/safe/good"
+	ln -s "$T/own/safe/good" "$T/own/safe/twice"
+	ln -s "$T/own/safe/deep" "$wide/folder"
+	ln -s "$T/own/safe/good" "$wide/back"
+	ln -s "$wide/back" "$T/own/safe/round"
+	ln -s loop "$T/own/safe/loop"
+	check "a link to a safe file" $run "$T/own/safe/good" db1 22
+	check "a link to a link" $run "$T/own/safe/twice" db1 22
+	check "back and forth" $run "$T/own/safe/deep/../../safe//./good" db1 22
+	not_safe "a link out of a safe folder" "$wide" "$T/own/safe/link"
+	not_safe "a folder above" "$wide" "$wide/in/routes"
+	not_safe "a link that others can put another in place of" "$wide" \
+	    "$wide/back"
+	not_safe "a folder that is such a link" "$wide" "$wide/folder/routes"
+	not_safe "such a link on the way" "$wide" "$T/own/safe/round"
+	not_safe "such a folder, and out of it again" "$wide" \
+	    "$wide/../safe/good"
+	refused "a link to itself" 1 "^proxyhop: $T/own/safe/loop: Too many" \
+	    $run "$T/own/safe/loop" db1 22
+	# as /tmp: others can put nothing in the place of what is ours
+	chmod 1777 "$wide"
+	check "above it a folder with the sticky bit" $run "$wide/in/routes" \
+	    db1 22
+	check "a link in such a folder" $run "$wide/back" db1 22
+	cp "$OWN" "$wide/routes"
+	not_safe "in a folder with the sticky bit" "$wide" "$wide/routes"
+	[ "$(id -u)" -eq 0 ] || return
+	chown -h 65534 "$wide/back"
+	not_safe "a link there that is another's" "$wide/back" "$wide/back"
+	chown 65534 "$wide/in"
+	not_safe "a folder there that is another's" "$wide/in" "$wide/in/routes"
+}
+
+# What is no file is not waited for.
+fifos()
+{
+	local line
+
+	mkfifo "$T/fifo"
+	refused "-r: a FIFO" 1 "^proxyhop: $T/fifo: not a plain file" \
+	    bare -F "$CONF" -G -r "$T/fifo" db1 22
+	refused "-r: a device" 1 "^proxyhop: /dev/zero: not a plain file" \
+	    bare -F "$CONF" -G -r /dev/zero db1 22
+	refused "-E: a FIFO that nobody reads" 1 \
+	    "^proxyhop: -E $T/fifo: nobody reads" \
+	    bare -F "$CONF" -E "$T/fifo" -r "$OWN" db1 22
+	exec 8<>"$T/fifo"
+	bare -F "$CONF" -E "$T/fifo" -r none -J gw9 -o Port=0 db1 22 \
+	    </dev/null >"$T/out" 2>"$T/err"
+	equal "-E: a FIFO that is read: nothing elsewhere" \
+	    "$(cat "$T/out" "$T/err")" ""
+	IFS= read -r -t 10 -u 8 line
+	exec 8>&-
+	check "-E: a FIFO that is read" grep -q '^proxyhop: ' <<<"$line"
+}
+
 # -r, and who may write the file.
 files()
 {
@@ -294,6 +367,8 @@ files()
 	done
 	chmod go+rx "$T/own" "$OWN"
 	check "others may read it" $run "$OWN" db1 22
+	links
+	fifos
 	chmod g+w "$T/own"
 	pushd "$T/own" >/dev/null
 	refused "g+w, the folder we are in" 1 "written by others" \

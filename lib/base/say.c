@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <paths.h>
@@ -62,10 +63,12 @@ say_open(const char *logfile, int n)
 	began = now();
 	level = n;
 	if (logfile != NULL) {
+		/* a FIFO that nobody reads would be waited for */
 		sayfd = open(logfile, O_WRONLY | O_CREAT | O_APPEND |
-		    O_CLOEXEC, 0600);
+		    O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600);
 		if (sayfd == -1)
-			err(GIVEUP, "-E %s", logfile);
+			errx(GIVEUP, "-E %s: %s", logfile, errno == ENXIO ?
+			    "nobody reads from it" : strerror(errno));
 	} else if (unseen(STDERR_FILENO))
 		sayfd = open(_PATH_TTY,
 		    O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -4,13 +4,11 @@
  * first to set something wins.
  */
 
-#include <sys/stat.h>
-
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -403,34 +401,23 @@ conf_parse(struct conf *conf, FILE *f, const char *name)
 	return bad;
 }
 
-/* What stands in it is run, in the end: nobody else may write it. */
-static int
-unsafe(const char *name, const struct stat *st)
+/* A FIFO would be waited for; what stands in the file is run, in the end. */
+static FILE *
+open_safe(const char *name)
 {
-	if ((st->st_uid == 0 || st->st_uid == getuid()) &&
-	    (st->st_mode & (S_IWGRP | S_IWOTH)) == 0)
-		return 0;
-	say("%s: can be written by others; chmod go-w, or chown it", name);
-	return 1;
-}
+	FILE *f;
+	int fd;
 
-static int
-check_safe(FILE *f, const char *name)
-{
-	struct stat st;
-	char *copy, *folder;
-	int bad;
-
-	if (fstat(fileno(f), &st) == -1)
-		err(GIVEUP, "%s", name);
-	bad = unsafe(name, &st);
-	copy = xstrdup(name);
-	folder = dirname(copy);
-	if (stat(folder, &st) == -1)
-		err(GIVEUP, "%s", folder);
-	bad |= unsafe(folder, &st);
-	free(copy);
-	return bad;
+	if ((fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) == -1)
+		return NULL;
+	if (safe_file(fd, name) == -1) {
+		close(fd);
+		errno = 0;
+		return NULL;
+	}
+	if ((f = fdopen(fd, "r")) == NULL)
+		err(RETRY, "%s", name);
+	return f;
 }
 
 /*
@@ -450,15 +437,14 @@ conf_file(struct conf *conf)
 		name = xstrdup(conf->routefile);
 	else
 		name = xasprintf("%s/.ssh/proxyhop.conf", expand_home());
-	if ((f = fopen(name, "re")) == NULL) {
-		if (errno != ENOENT || conf->routefile != NULL) {
-			say("%s: %s", name, strerror(errno));
-			rc = -1;
-		}
-	} else {
-		if (check_safe(f, name) || conf_parse(conf, f, name) > 0)
-			rc = -1;
+	if ((f = open_safe(name)) != NULL) {
+		rc = conf_parse(conf, f, name) > 0 ? -1 : 0;
 		fclose(f);
+	} else if (errno != ENOENT || conf->routefile != NULL) {
+		/* what is not safe has been said */
+		if (errno != 0)
+			say("%s: %s", name, strerror(errno));
+		rc = -1;
 	}
 	free(name);
 	return rc;

@@ -166,6 +166,9 @@ char	*tokens_proxy(const struct hop *);
 char	*tokens_forward(const struct hop *, const char *, int);
 int	 tokens_check(const struct hop *);
 
+/* safe.c: can nobody else write a file? */
+int	 safe_file(int, const char *);
+
 /* ask.c: what ssh itself says of a hop */
 enum answer {
 	ANSWER_OK,
