@@ -41,13 +41,14 @@ test: $(PROG) $(TESTS)
 	@tests/units $(TESTS)
 
 FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask fuzz_agent fuzz_known fuzz_relay
-FUZZED	 = -g -O1 -fsanitize=address,undefined \
-	   -fno-sanitize-recover=undefined
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZED	 = -g -O1 $(SANITIZE)
 LONGER	 = -len_control=0 -max_len=4096 -max_total_time=60 -print_final_stats=1
 
 objects: $(OBJS)
 
-# a minute for each, from its seeds on; what crashes is left in build/
+# a minute for each, from its seeds on, and what crashes is left in build/; then
+# some thousand gateways that say anything
 fuzz:
 	@$(MAKE) -s O=build/fuzz CC=clang \
 	    CFLAGS="$(FUZZED) -fsanitize=fuzzer-no-link" objects
@@ -58,6 +59,11 @@ fuzz:
 	    build/fuzz/$$f $(LONGER) \
 	    -artifact_prefix=build/fuzz/ build/fuzz/$$f.corpus \
 	    tests/fuzz/$${f#fuzz_} || exit 1; done
+	@$(MAKE) -s O=build/asan PROG=build/asan/proxyhop CC=gcc \
+	    CFLAGS="$(FUZZED) -fno-omit-frame-pointer" all
+	@COUNT=3000 SEED=$$(date +%s) TEST_MEM_FACTOR=20 TEST_DEADLINE=7200 \
+	    LSAN_OPTIONS="suppressions=$$PWD/tests/lsan.supp:print_suppressions=0" \
+	    PROXYHOP=build/asan/proxyhop tests/run 90-strangers
 
 # the seeds, and what was found once, under the sanitizers
 replay:

@@ -152,6 +152,7 @@ message(void)
 		far.remote += (uint32_t)byte() << 8;
 		break;
 	case 3:
+		far.rogue |= far.open || far.eof;
 		far.open = 1;
 		far.remote = (uint32_t)byte() << 12;
 		break;
