@@ -23,7 +23,6 @@ gateway(void)
 Test(keyword, strings) {
 	struct hop *hop = gateway();
 
-	STRING_ROW(addressfamily);
 	STRING_ROW(bindaddress);
 	STRING_ROW(ciphers);
 	STRING_ROW(hostkeyalgorithms);
@@ -36,10 +35,24 @@ Test(keyword, strings) {
 	STRING_ROW(proxycommand);
 	STRING_ROW(proxyjump);
 	STRING_ROW(pubkeyacceptedalgorithms);
-	STRING_ROW(pubkeyauthentication);
-	STRING_ROW(rekeylimit);
-	STRING_ROW(stricthostkeychecking);
 	STRING_ROW(user);
+	hop_free(hop);
+}
+
+Test(keyword, choices) {
+	struct hop *hop = gateway();
+
+	cr_assert_eq(keyword_set(hop, "addressfamily", "one"), -1);
+	cr_assert_null(hop->addressfamily);
+	cr_assert_eq(keyword_set(hop, "LogLevel", "debug3"), 0);
+	cr_assert_str_eq(hop->loglevel, "DEBUG3");
+	cr_assert_eq(keyword_set(hop, "stricthostkeychecking", ""), -1);
+	cr_assert_eq(keyword_set(hop, "rekeylimit", "1G 1h"), -1);
+	cr_assert_eq(keyword_set(hop, "rekeylimit", "0 0"), 0);
+	cr_assert_eq(keyword_set(hop, "ciphers", "+aes128-cbc"), -1);
+	cr_assert_eq(keyword_set(hop, "port", "0"), -1);
+	cr_assert_eq(keyword_set(hop, "port", "65536"), -1);
+	cr_assert_eq(hop->port, -1);
 	hop_free(hop);
 }
 

@@ -160,6 +160,21 @@ one_line(char *text)
 	return all;
 }
 
+/* What makes no sense is ssh's default, unless too much depends on it. */
+static int
+read_odd(struct hop *hop, const char *key, const char *value)
+{
+	const char *instead = keyword_default(hop, key);
+
+	if (instead == NULL)
+		say("%s: ssh -G says %s %s, which makes no sense here",
+		    hop->name, key, value);
+	else
+		say_debug(1, "%s: ssh -G says %s %s, which makes no sense "
+		    "here: taken for %s", hop->name, key, value, instead);
+	return instead == NULL ? -1 : 0;
+}
+
 /*
  * Sets in hop what an answer says, "key value" a line; keys we do not know
  * are for others.  Takes answer apart.  Returns 0, or -1 after saying what
@@ -174,11 +189,9 @@ ask_read(struct hop *hop, char *answer)
 		if ((value = strchr(line, ' ')) == NULL)
 			continue;
 		*value++ = '\0';
-		if (keyword_set(hop, line, value) == -1) {
-			say("%s: ssh -G says %s %s, which makes no sense here",
-			    hop->name, line, value);
+		if (keyword_set(hop, line, value) == -1 &&
+		    read_odd(hop, line, value) == -1)
 			return -1;
-		}
 	}
 	return 0;
 }

@@ -56,9 +56,12 @@ bad_name(const char *host)
 	    hop_bad_host(host);
 }
 
-/* As ssh: a user's name ends up in its -l, and in shells of others. */
-static const char *
-bad_user(const char *user)
+/*
+ * Can user log in, as ssh sees it?  Its name ends up in ssh's -l, and in shells
+ * of others.  Returns NULL if so, else why not.
+ */
+const char *
+hop_bad_user(const char *user)
 {
 	const unsigned char *p;
 
@@ -157,7 +160,7 @@ parse(struct hop *hop, char *s)
 		*at = '\0';
 		if (uri && (why = percent_decode(s)) != NULL)
 			return why;
-		if ((why = bad_user(s)) != NULL)
+		if ((why = hop_bad_user(s)) != NULL)
 			return why;
 		hop->typed_user = xstrdup(s);
 		s = at + 1;

@@ -2,6 +2,7 @@
  * The settings of a hop, by the names ssh_config(5) gives them: one row each.
  */
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,12 @@ enum kind {
 	STRING,
 	LINES,			/* may come several times, in order */
 	FILES,			/* several on one line */
+	CHOICE,			/* one of the row's words */
+	ALGORITHMS,		/* a list; with + - ^ only ssh can read it */
+	TWO,			/* "bytes seconds" */
 	NUMBER,
+	COUNT,			/* at least 1 */
+	PORT,
 	SECONDS,		/* none: 0 */
 	YESNO
 };
@@ -21,59 +27,71 @@ struct keyword {
 	enum kind	 kind;
 	int		 print;		/* with -G; not what the walk uses up */
 	size_t		 offset;	/* in struct hop */
+	const char	*choices;	/* of a CHOICE, with blanks between */
+	const char	*instead;	/* of what makes no sense: ssh's default;
+					 * NULL: it decides about trust, keys or
+					 * the route, and is not guessed */
 };
 
-#define ROW(name, kind)	{ #name, kind, 1, offsetof(struct hop, name) }
-#define OWN(name, kind)	{ #name, kind, 0, offsetof(struct hop, name) }
+#define AT(name)	offsetof(struct hop, name)
+#define ROW(name, kind)	{ #name, kind, 1, AT(name), NULL, NULL }
+#define OWN(name, kind)	{ #name, kind, 0, AT(name), NULL, NULL }
+#define ELSE(name, kind, instead) \
+			{ #name, kind, 1, AT(name), NULL, instead }
+#define ONE(name, choices, instead) \
+			{ #name, CHOICE, 1, AT(name), choices, instead }
 
 static const struct keyword keywords[] = {
-	ROW(addressfamily, STRING),
-	ROW(batchmode, YESNO),
+	ONE(addressfamily, "any inet inet6", "any"),
+	ELSE(batchmode, YESNO, "no"),
 	ROW(bindaddress, STRING),
 	ROW(bindinterface, STRING),
 	ROW(certificatefile, LINES),
 	ROW(checkhostip, YESNO),
-	ROW(ciphers, STRING),
-	ROW(compression, YESNO),
-	ROW(connectionattempts, NUMBER),
-	ROW(connecttimeout, SECONDS),
+	ROW(ciphers, ALGORITHMS),
+	ELSE(compression, YESNO, "no"),
+	ELSE(connectionattempts, COUNT, "1"),
+	ELSE(connecttimeout, SECONDS, "none"),
 	ROW(forwardcommand, STRING),
 	ROW(globalknownhostsfile, FILES),
-	ROW(hashknownhosts, YESNO),
-	ROW(hostkeyalgorithms, STRING),
+	ELSE(hashknownhosts, YESNO, "no"),
+	ROW(hostkeyalgorithms, ALGORITHMS),
 	ROW(hostkeyalias, STRING),
 	ROW(hostname, STRING),
 	ROW(identitiesonly, YESNO),
 	ROW(identityagent, STRING),
 	ROW(identityfile, LINES),
 	ROW(kbdinteractiveauthentication, YESNO),
-	ROW(kexalgorithms, STRING),
+	ROW(kexalgorithms, ALGORITHMS),
 	ROW(knownhostscommand, STRING),
-	ROW(loglevel, STRING),
-	ROW(macs, STRING),
+	ONE(loglevel, "QUIET SILENT FATAL ERROR INFO VERBOSE DEBUG "
+	    "DEBUG1 DEBUG2 DEBUG3", "INFO"),
+	ROW(macs, ALGORITHMS),
 	ROW(nohostauthenticationforlocalhost, YESNO),
-	ROW(numberofpasswordprompts, NUMBER),
+	ELSE(numberofpasswordprompts, NUMBER, "3"),
 	ROW(passwordauthentication, YESNO),
 	ROW(pkcs11provider, STRING),
-	ROW(port, NUMBER),
+	ROW(port, PORT),
 	ROW(preferredauthentications, STRING),
 	ROW(proxycommand, STRING),
 	OWN(proxyjump, STRING),
 	OWN(proxyusefdpass, STRING),
-	ROW(pubkeyacceptedalgorithms, STRING),
-	ROW(pubkeyauthentication, STRING),
-	ROW(rekeylimit, STRING),
+	ROW(pubkeyacceptedalgorithms, ALGORITHMS),
+	ONE(pubkeyauthentication,
+	    "yes no true false unbound host-bound", NULL),
+	ELSE(rekeylimit, TWO, "0 0"),
 	OWN(remotecommand, STRING),
 	ROW(requiredrsasize, NUMBER),
 	ROW(revokedhostkeys, STRING),
-	ROW(serveralivecountmax, NUMBER),
-	ROW(serveraliveinterval, SECONDS),
-	ROW(stricthostkeychecking, STRING),
-	ROW(tcpkeepalive, YESNO),
+	ELSE(serveralivecountmax, NUMBER, "3"),
+	ELSE(serveraliveinterval, SECONDS, "0"),
+	ONE(stricthostkeychecking,
+	    "yes no true false off ask accept-new", NULL),
+	ELSE(tcpkeepalive, YESNO, "yes"),
 	ROW(user, STRING),
 	ROW(userknownhostsfile, FILES),
-	ROW(verifyhostkeydns, STRING),
-	{ NULL, STRING, 0, 0 }
+	ONE(verifyhostkeydns, "yes no true false ask", NULL),
+	{ NULL, STRING, 0, 0, NULL, NULL }
 };
 
 /* Names that older versions of ssh print. */
@@ -103,32 +121,100 @@ set_files(struct words *w, const char *value)
 }
 
 static int
-parse_number(const char *value, int *n)
+parse_number(const char *value, int least, int most)
 {
 	const char *errstr;
+	int n = strtonum(value, least, most, &errstr);
 
-	*n = strtonum(value, 0, INT32_MAX, &errstr);
-	return errstr == NULL ? 0 : -1;
+	return errstr == NULL && isdigit((unsigned char)*value) ? n : -1;
+}
+
+/* As ssh takes a flag. */
+static int
+parse_yesno(const char *value)
+{
+	if (strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0)
+		return 1;
+	return strcasecmp(value, "no") == 0 ||
+	    strcasecmp(value, "false") == 0 ? 0 : -1;
 }
 
 static int
-parse_yesno(const char *value, int *n)
+parse_int(enum kind kind, const char *value)
 {
-	*n = strcmp(value, "yes") == 0 || strcmp(value, "true") == 0;
-	return *n || strcmp(value, "no") == 0 ||
-	    strcmp(value, "false") == 0 ? 0 : -1;
+	if (kind == YESNO)
+		return parse_yesno(value);
+	if (kind == PORT)
+		return parse_number(value, 1, 65535);
+	if (kind == SECONDS && strcasecmp(value, "none") == 0)
+		return 0;
+	return parse_number(value, kind == COUNT, INT32_MAX);
 }
 
 static int
 set_int(int *n, enum kind kind, const char *value)
 {
-	if (*n != -1)
+	int parsed = parse_int(kind, value);
+
+	if (parsed != -1 && *n == -1)
+		*n = parsed;
+	return parsed == -1 ? -1 : 0;
+}
+
+/* Returns value as the row of choices has it, or NULL; case is the same. */
+static char *
+choose(const char *choices, const char *value)
+{
+	char *copy, *rest, *word, *found = NULL;
+
+	copy = rest = xstrdup(choices);
+	while (found == NULL && (word = strsep(&rest, " ")) != NULL)
+		if (strcasecmp(word, value) == 0)
+			found = xstrdup(word);
+	free(copy);
+	return found;
+}
+
+/* Is it "bytes seconds", as ssh -G has it? */
+static int
+is_two(const char *value)
+{
+	size_t bytes = strspn(value, "0123456789"), seconds;
+
+	if (bytes == 0 || bytes > 19 || value[bytes] != ' ')
 		return 0;
-	if (kind == YESNO)
-		return parse_yesno(value, n);
-	if (kind == SECONDS && strcmp(value, "none") == 0)
-		value = "0";
-	return parse_number(value, n);
+	seconds = strspn(value + bytes + 1, "0123456789");
+	return seconds > 0 && seconds < 10 &&
+	    value[bytes + 1 + seconds] == '\0';
+}
+
+static int
+set_string(char **field, const struct keyword *k, const char *value)
+{
+	char *copy;
+
+	if (k->kind == CHOICE)
+		copy = choose(k->choices, value);
+	else if ((k->kind == ALGORITHMS && strspn(value, "+-^") > 0) ||
+	    (k->kind == TWO && !is_two(value)))
+		copy = NULL;
+	else
+		copy = xstrdup(value);
+	if (copy == NULL)
+		return -1;
+	if (*field == NULL)
+		*field = copy;
+	else
+		free(copy);
+	return 0;
+}
+
+/* Is what a row's field holds a string? */
+static int
+is_string(const struct keyword *k)
+{
+	return k->kind == STRING || k->kind == CHOICE ||
+	    k->kind == ALGORITHMS || k->kind == TWO;
 }
 
 static int
@@ -136,21 +222,15 @@ set(struct hop *hop, const struct keyword *k, const char *value)
 {
 	void *field = (char *)hop + k->offset;
 
-	switch (k->kind) {
-	case STRING:
-		if (*(char **)field == NULL)
-			*(char **)field = xstrdup(value);
-		return 0;
-	case LINES:
+	if (is_string(k))
+		return set_string(field, k, value);
+	if (k->kind == LINES)
 		words_add(field, xstrdup(value));
-		return 0;
-	case FILES:
-		if (((struct words *)field)->n == 0)
-			set_files(field, value);
-		return 0;
-	default:
+	else if (k->kind != FILES)
 		return set_int(field, k->kind, value);
-	}
+	else if (((struct words *)field)->n == 0)
+		set_files(field, value);
+	return 0;
 }
 
 static const struct keyword *
@@ -187,6 +267,40 @@ keyword_set(struct hop *hop, const char *name, const char *value)
 	return k == NULL ? 0 : set(hop, k, value);
 }
 
+/*
+ * Sets what name says to ssh's default, and returns that; NULL if there is none
+ * that may be guessed.
+ */
+const char *
+keyword_default(struct hop *hop, const char *name)
+{
+	const struct keyword *k = find(name);
+
+	if (k == NULL || k->instead == NULL || set(hop, k, k->instead) == -1)
+		return NULL;
+	return k->instead;
+}
+
+/* Is it one whose value may be several words? */
+int
+keyword_is_line(const char *name)
+{
+	const struct keyword *k = find(name);
+
+	return k != NULL && (k->kind == FILES || k->kind == TWO);
+}
+
+/* Is it one whose value is a line for a shell, quotes and all? */
+int
+keyword_is_command(const char *name)
+{
+	static const char suffix[] = "command";
+	size_t len = strlen(name);
+
+	return len > strlen(suffix) &&
+	    strcasecmp(name + len - strlen(suffix), suffix) == 0;
+}
+
 /* Makes every setting of a new or freed hop one that is not set. */
 void
 keyword_unset(struct hop *hop)
@@ -196,7 +310,7 @@ keyword_unset(struct hop *hop)
 
 	for (k = keywords; k->name != NULL; k++) {
 		field = (char *)hop + k->offset;
-		if (k->kind == STRING)
+		if (is_string(k))
 			*(char **)field = NULL;
 		else if (k->kind == LINES || k->kind == FILES)
 			*(struct words *)field = (struct words){ NULL, 0 };
@@ -214,7 +328,7 @@ keyword_free(struct hop *hop)
 
 	for (k = keywords; k->name != NULL; k++) {
 		field = (char *)hop + k->offset;
-		if (k->kind == STRING)
+		if (is_string(k))
 			free(*(char **)field);
 		else if (k->kind == LINES || k->kind == FILES)
 			words_free(field);
@@ -257,13 +371,13 @@ keyword_each(const struct hop *hop, void (*fn)(const char *, size_t,
 		field = (const char *)hop + k->offset;
 		if (k->kind == LINES || k->kind == FILES)
 			each_words(k, field, fn, arg);
-		else if (k->kind == STRING && *(char *const *)field != NULL)
-			fn(k->name, 0, *(char *const *)field, arg);
-		else if (k->kind == YESNO && *(const int *)field != -1)
+		else if (is_string(k)) {
+			if (*(char *const *)field != NULL)
+				fn(k->name, 0, *(char *const *)field, arg);
+		} else if (k->kind == YESNO && *(const int *)field != -1)
 			fn(k->name, 0, *(const int *)field ? "yes" : "no",
 			    arg);
-		else if (k->kind != STRING && k->kind != YESNO &&
-		    *(const int *)field != -1) {
+		else if (k->kind != YESNO && *(const int *)field != -1) {
 			snprintf(number, sizeof(number), "%d",
 			    *(const int *)field);
 			fn(k->name, 0, number, arg);

@@ -124,6 +124,7 @@ struct plan {
 struct hop *hop_parse(const char *, const char **);
 struct hop *hop_new(const char *, const char *);
 char	*hop_list(struct hops *, const char *);
+const char *hop_bad_user(const char *);
 const char *hop_bad_host(const char *);
 int	 hop_target(const char *, const char *, int *, const char **);
 void	 hop_free(struct hop *);
@@ -131,6 +132,9 @@ void	 hops_free(struct hops *);
 
 /* keyword.c: the settings of a hop, one table */
 int	 keyword_set(struct hop *, const char *, const char *);
+const char *keyword_default(struct hop *, const char *);
+int	 keyword_is_command(const char *);
+int	 keyword_is_line(const char *);
 int	 keyword_known(const char *);
 void	 keyword_unset(struct hop *);
 void	 keyword_free(struct hop *);

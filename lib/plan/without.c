@@ -21,7 +21,63 @@ static const struct {
 	{ NULL, NULL }
 };
 
-/* Sets what an option says, as ssh would have read it. */
+/*
+ * For ssh a backslash is itself, unless a quote, another or a blank follows; in
+ * single quotes it is so for words_split(), too.  The caller frees the result.
+ */
+static char *
+keep_backslashes(const char *value)
+{
+	char *copy = xcalloc(2, strlen(value) + 1), *to = copy;
+
+	for (; *value != '\0'; value++) {
+		*to++ = *value;
+		if (*value != '\\')
+			continue;
+		if (value[1] == '\0' || strchr("'\"\\ ", value[1]) == NULL)
+			*to++ = '\\';
+		else
+			*to++ = *++value;
+	}
+	return copy;
+}
+
+/* Sets key to the words of value, which are one but for names of files. */
+static int
+set_words(struct hop *hop, const char *key, const char *value)
+{
+	struct words w = { NULL, 0 };
+	char *copy = strchr(value, '\'') != NULL ? xstrdup(value) :
+	    keep_backslashes(value);
+	char *line = NULL;
+	size_t i;
+	int rc = -1;
+
+	if (words_split(&w, copy) == NULL && w.n > 0) {
+		for (i = 0; i < w.n; i++)
+			words_join(&line, " ", w.v[i]);
+		if (w.n == 1 || keyword_is_line(key))
+			rc = keyword_set(hop, key, line);
+	}
+	free(line);
+	free(copy);
+	words_free(&w);
+	return rc;
+}
+
+/* Sets key to value, as ssh would have read it. */
+static int
+set_value(struct hop *hop, const char *key, const char *value)
+{
+	if (!keyword_known(key) || *value == '\0' ||
+	    (strcasecmp(key, "User") == 0 && hop_bad_user(value) != NULL))
+		return -1;
+	if (keyword_is_command(key))
+		return keyword_set(hop, key, value);
+	return set_words(hop, key, value);
+}
+
+/* Sets what an option says. */
 static int
 set_option(struct hop *hop, const struct option *option)
 {
@@ -31,8 +87,7 @@ set_option(struct hop *hop, const struct option *option)
 	if (option->flag == 'i')
 		return keyword_set(hop, "identityfile", option->text);
 	key = xstrndup(option->text, strcspn(option->text, "= \t"));
-	rc = keyword_known(key) ?
-	    keyword_set(hop, key, conf_value(option)) : -1;
+	rc = set_value(hop, key, conf_value(option));
 	free(key);
 	if (rc == -1)
 		say("-o %s: without ssh to ask, this means nothing",
