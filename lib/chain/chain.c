@@ -109,12 +109,13 @@ turn(struct chain *c, struct pollfd *pfd)
 		l->relay.moved = 0;
 	}
 	for (i = c->n - 1; i >= 0; i--)
-		relay_step(&c->links[i].relay, &pfd[i * FDS + 1]);
+		link_step(&c->links[i], &pfd[i * FDS + 1]);
 }
 
 /*
  * Has a link that was up gone?  It no longer matters when the target has
- * closed and we only have to write what it sent.  Asked before each wait,
+ * closed and we only have to write what it sent, unless that is what the far
+ * end may not send.  Asked before each wait,
  * since any call into libssh may find out, a write as well, and close the
  * descriptor that would have told us.
  */

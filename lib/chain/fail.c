@@ -273,7 +273,7 @@ fail_opening(struct chain *c, struct link *l)
 {
 	char *words;
 
-	if (l->impostor || l->overrun)
+	if (l->impostor || l->relay.breach != NULL)
 		return fail_lost(c, l);
 	words = libssh_reason(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
@@ -337,9 +337,9 @@ fail_lost(struct chain *c, struct link *l)
 	if (l->impostor)
 		return fail(c, l, GIVEUP, "its host key changed while "
 		    "connected; somebody may be listening in");
-	if (l->overrun)
-		return fail(c, l, RETRY, "it sent more than it was "
-		    "granted; do not trust it");
+	if (l->relay.breach != NULL)
+		return fail(c, l, RETRY, "it sent %s; do not trust it",
+		    l->relay.breach);
 	if (l->number > 1 && l[-1].command != NULL &&
 	    l[-1].relay.down != WAY_OPEN)
 		return command_forward_fail(c, l - 1, NULL);

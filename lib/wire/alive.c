@@ -42,8 +42,14 @@ alive_due(const struct link *l)
 static void
 probe(struct link *l, uint64_t t)
 {
+	struct link *logged;
+
+	if (link_gone(l))
+		return;
+	logged = libssh_log_of(l);
 	(void)ssh_send_keepalive(l->session);
 	(void)ssh_send_keepalive(l->session);
+	(void)libssh_log_of(logged);
 	if (l->probed == 0)
 		l->probed = t;
 }

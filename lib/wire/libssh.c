@@ -54,6 +54,35 @@ note_greeting(struct link *l, const char *line)
 		l->greeting = words_visible(line);
 }
 
+static int
+begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/*
+ * What libssh's function finds out about l's channel and tells nowhere else:
+ * the largest packet that the far end takes, an answer to a channel that was
+ * answered before, and, from 0.11 on, that it has dropped what was too much.
+ * A far end's words are no part of these lines.
+ */
+static void
+note_channel(struct link *l, const char *function, const char *text)
+{
+	if (strcmp(function, "ssh_packet_channel_open_conf") == 0 &&
+	    l->maxpacket == 0)
+		(void)sscanf(text, "Remote window : %*u, maxpacket : %" SCNu32,
+		    &l->maxpacket);
+	if (begins(function, "ssh_packet_channel_open_") &&
+	    begins(text, "SSH2_MSG_CHANNEL_OPEN_") &&
+	    strstr(text, " received in incorrect") != NULL)
+		l->relay.breach = "a second answer about its channel";
+	if (strcmp(function, "channel_rcv_data") == 0 &&
+	    begins(text, "Data packet too big for our window") &&
+	    ssh_version(SSH_VERSION_INT(0, 11, 0)) != NULL)
+		l->relay.breach = "more than it was granted";
+}
+
 /*
  * The log is also the one place where libssh tells what a server says before
  * its banner, the largest packet that a channel's far end takes, and what it
@@ -71,8 +100,8 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	if (strncmp(text, function, strlen(function)) == 0 &&
 	    (p = strstr(text, ": ")) != NULL)
 		text = p + 2;
-	if (l != NULL && (p = strstr(text, "maxpacket : ")) != NULL)
-		(void)sscanf(p, "maxpacket : %" SCNu32, &l->maxpacket);
+	if (l != NULL)
+		note_channel(l, function, text);
 	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
 		note_greeting(l, p + strlen("_version_exchange: "));
 	if (l != NULL && l->reason == NULL && phrase(text)->finding)
@@ -93,7 +122,7 @@ libssh_overhear(struct link *l)
 {
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
-		ssh_set_log_level(l == NULL ? SSH_LOG_NOLOG :
+		ssh_set_log_level(l == NULL ? SSH_LOG_WARN :
 		    SSH_LOG_TRACE);
 }
 
@@ -102,7 +131,21 @@ void
 libssh_log(void)
 {
 	ssh_set_log_callback(on_log);
-	ssh_set_log_level(say_level() >= 3 ? SSH_LOG_PACKET : SSH_LOG_NOLOG);
+	ssh_set_log_level(say_level() >= 3 ? SSH_LOG_PACKET : SSH_LOG_WARN);
+}
+
+/*
+ * What libssh logs is said of l from here on: to be called around whatever may
+ * read another session than the one that is being set up.  Returns of whom it
+ * was said before.
+ */
+struct link *
+libssh_log_of(struct link *l)
+{
+	struct link *was = ssh_get_log_userdata();
+
+	ssh_set_log_userdata(l);
+	return was;
 }
 
 /* Has the connection ended without a word? */

@@ -91,8 +91,9 @@ link_note(struct link *l, const char *fmt, ...)
 int
 link_gone(const struct link *l)
 {
-	return l->dead || !ssh_is_connected(l->session) ||
-	    (ssh_get_status(l->session) & (SSH_CLOSED | SSH_CLOSED_ERROR));
+	return l->dead || l->relay.breach != NULL ||
+	    !ssh_is_connected(l->session) || (ssh_get_status(l->session) &
+	    (SSH_CLOSED | SSH_CLOSED_ERROR));
 }
 
 /*
@@ -360,7 +361,8 @@ await_channel(struct chain *c, struct link *l, int *rc)
 	uint64_t bytes = l->counter.in_bytes;
 	int nudged = 0, status;
 
-	while ((*rc = request(l)) == SSH_AGAIN) {
+	while ((*rc = l->relay.breach != NULL ? SSH_ERROR : request(l)) ==
+	    SSH_AGAIN) {
 		if (link_gone(l) || l->relay.closed) {
 			*rc = SSH_ERROR;
 			break;
@@ -415,8 +417,8 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
-	if (rc != SSH_OK && (link_gone(l) || l->command != NULL ||
-	    l->relay.down == WAY_OPEN))
+	if (l->relay.breach != NULL || (rc != SSH_OK && (link_gone(l) ||
+	    l->command != NULL || l->relay.down == WAY_OPEN)))
 		return fail_forward(c, l);
 	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32
@@ -433,18 +435,6 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	relay_start(&l->relay, now() - asked);
 	l->up = 1;
 	return OK;
-}
-
-/*
- * Has the far end sent more than it was granted?  From 0.11 on libssh drops
- * what is too much, says so nowhere else, and goes on.
- */
-static int
-overrun(const struct link *l)
-{
-	return relay_overrun(&l->relay) ||
-	    (ssh_get_error_code(l->session) == SSH_FATAL &&
-	    strstr(ssh_get_error(l->session), "Window exceeded") != NULL);
 }
 
 /*
@@ -485,22 +475,34 @@ acknowledge(const struct link *l)
 void
 link_drive(struct link *l)
 {
+	struct link *logged;
 	int i, rc = SSH_OK;
 
-	if (l->event == NULL || l->dead)
+	if (l->event == NULL || l->dead || l->relay.breach != NULL)
 		return;
+	logged = libssh_log_of(l);
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
-		l->overrun = overrun(l);
-		l->dead = rc == SSH_ERROR || l->overrun;
+		l->dead = rc == SSH_ERROR || l->relay.breach != NULL;
 		/* libssh takes any key when it rekeys: RFC 4253, 9 */
 		if (l->rekeyed && !hostkey_same(l))
 			l->dead = l->impostor = 1;
 		l->rekeyed = 0;
 	}
+	(void)libssh_log_of(logged);
 	l->driven = now();
 	if (l->number == 1 && rc == SSH_AGAIN)
 		acknowledge(l);
+}
+
+/* relay_step() for l's channel; libssh reads the session there, too. */
+void
+link_step(struct link *l, const struct pollfd *pfd)
+{
+	struct link *logged = libssh_log_of(l);
+
+	relay_step(&l->relay, pfd);
+	(void)libssh_log_of(logged);
 }
 
 /* What comes for a channel that was given up: nothing is kept. */

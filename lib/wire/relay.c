@@ -11,6 +11,10 @@
  * them.  They are then taken all at once: a small read would make libssh
  * grant more while it still holds much, without bound.  When the far end has
  * ended they are taken, too: libssh forgets them if the session then dies.
+ *
+ * libssh hands on whatever comes for a channel: before it is confirmed, after
+ * its end, beyond its window.  A far end that sends such a thing is in breach:
+ * nothing of it is kept, and no call is made for its channel any more.
  */
 
 #include <sys/socket.h>
@@ -51,6 +55,29 @@ put(struct relay *r, const char *data, size_t len)
 	return n;
 }
 
+static void
+breach(struct relay *r, const char *what)
+{
+	if (r->breach == NULL)
+		r->breach = what;
+}
+
+/*
+ * May the far end send for the channel now (RFC 4254, 5.1 and 5.3)?  Nothing
+ * is judged once the session has ended: what libssh knows of it is no more.
+ */
+static int
+may_send(struct relay *r)
+{
+	if (r->breach == NULL && ssh_channel_is_open(r->channel))
+		r->confirmed = 1;
+	if (!r->confirmed && ssh_is_connected(r->session))
+		breach(r, "data for a channel that it had not opened");
+	if (r->ended)
+		breach(r, "data after the channel's end");
+	return r->confirmed && r->breach == NULL;
+}
+
 /* libssh has bytes from the channel; what we do not take it keeps. */
 static int
 on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
@@ -61,6 +88,8 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 
 	(void)session;
 	(void)channel;
+	if (!may_send(r))
+		return len;
 	if (is_stderr) {	/* of a command: RFC 4254, 5.2 */
 		if (r->complain != NULL)
 			r->complain(r->arg, data, len);
@@ -70,11 +99,17 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 	if (r->started && !r->blocked && r->downbuf.len == 0)
 		n = put(r, data, len);
 	r->held = len - n;
+	if (r->held > r->window) {
+		breach(r, "more than it was granted");
+		r->held = 0;
+		return len;
+	}
 	return n;
 }
 
 /*
- * Reads up to want bytes of what libssh holds, behind what is left over.
+ * Reads up to want bytes of what libssh holds, behind what is left over; no
+ * more than there is room for.
  * Asking for a whole window is also what makes libssh grant one; on_data is
  * called for what comes in meanwhile, so that the read itself mostly returns
  * nothing.  If the session has died, what it held stays counted as held.
@@ -87,6 +122,8 @@ take(struct relay *r, size_t want)
 
 	memmove(b->data, b->data + b->off, b->len);
 	b->off = 0;
+	if (want > b->size - b->len)
+		want = b->size - b->len;
 	n = ssh_channel_read_timeout(r->channel, b->data + b->len, want, 0, 0);
 	if (n < 0)
 		return;
@@ -94,17 +131,28 @@ take(struct relay *r, size_t want)
 	b->len += n;
 }
 
+/* The far end sends no more.  What comes of it again changes nothing. */
 static void
-on_end(ssh_session session, ssh_channel channel, void *arg)
+end(struct relay *r)
+{
+	if (r->ended || r->breach != NULL)
+		return;
+	r->ended = 1;
+	if (r->down == WAY_OPEN)
+		r->down = WAY_DRAINING;
+	if (r->held > 0)
+		take(r, r->held);
+}
+
+static void
+on_eof(ssh_session session, ssh_channel channel, void *arg)
 {
 	struct relay *r = arg;
 
 	(void)session;
 	(void)channel;
-	if (r->down == WAY_OPEN)
-		r->down = WAY_DRAINING;
-	if (r->held > 0 && r->held <= r->window)
-		take(r, r->held);
+	if (r->ended || may_send(r))
+		end(r);
 }
 
 static void
@@ -112,8 +160,10 @@ on_close(ssh_session session, ssh_channel channel, void *arg)
 {
 	struct relay *r = arg;
 
+	(void)session;
+	(void)channel;
 	r->closed = 1;
-	on_end(session, channel, arg);
+	end(r);
 }
 
 /* RFC 4254, 6.10. */
@@ -159,12 +209,14 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->up = WAY_SHUT;	/* nothing is read before it is open */
 	r->down = WAY_OPEN;
 	r->upbuf.data = xcalloc(1, CHUNK);
+	r->upbuf.size = CHUNK;
 	r->window = WINDOW;
 	/* one window left over, and one still held when the end comes */
-	r->downbuf.data = xcalloc(2, WINDOW);
+	r->downbuf.size = 2 * WINDOW;
+	r->downbuf.data = xcalloc(1, r->downbuf.size);
 	r->callbacks.userdata = r;
 	r->callbacks.channel_data_function = on_data;
-	r->callbacks.channel_eof_function = on_end;
+	r->callbacks.channel_eof_function = on_eof;
 	r->callbacks.channel_close_function = on_close;
 	r->callbacks.channel_exit_status_function = on_exit_status;
 	r->callbacks.channel_exit_signal_function = on_exit_signal;
@@ -215,7 +267,8 @@ widen(struct relay *r)
 		return;
 	if (r->since != 0 && r->seen > r->window / 2) {
 		r->window = MAX_WINDOW;
-		r->downbuf.data = reallocarray(r->downbuf.data, 2, r->window);
+		r->downbuf.size = 2 * MAX_WINDOW;
+		r->downbuf.data = realloc(r->downbuf.data, r->downbuf.size);
 		if (r->downbuf.data == NULL)
 			errx(RETRY, "out of memory");
 	}
@@ -226,11 +279,11 @@ widen(struct relay *r)
 static void
 step_down(struct relay *r)
 {
-	if (r->down == WAY_SHUT)
+	if (r->down == WAY_SHUT || r->breach != NULL)
 		return;
 	if (r->downbuf.len > 0)
 		push(r);
-	if (r->held > 0 && r->downbuf.len == 0 && r->held <= r->window)
+	if (r->held > 0 && r->downbuf.len == 0)
 		pull(r, r->held);
 	if (r->down == WAY_OPEN && r->taken >= GRANT && flushed(r)) {
 		widen(r);
@@ -243,6 +296,20 @@ step_down(struct relay *r)
 	}
 }
 
+/*
+ * How much the far end takes (RFC 4254, 5.2): it can only have grown since
+ * sent bytes ago, and not to more than a window may have.
+ */
+static void
+look(struct relay *r, uint32_t sent)
+{
+	uint32_t window = ssh_channel_window_size(r->channel);
+
+	if ((uint64_t)window + sent < r->allowed)
+		breach(r, "a window of more than 4 GiB");
+	r->allowed = window;
+}
+
 /* How much may be read from rfd now. */
 static size_t
 room(const struct relay *r)
@@ -253,7 +320,7 @@ room(const struct relay *r)
 	    (ssh_get_status(r->session) & SSH_WRITE_PENDING))
 		return 0;
 	window = ssh_channel_window_size(r->channel);
-	return window < CHUNK ? window : CHUNK;
+	return window < r->upbuf.size ? window : r->upbuf.size;
 }
 
 static void
@@ -279,18 +346,22 @@ step_up(struct relay *r, int readable)
 	size_t len;
 	int n;
 
+	look(r, 0);
+	if (r->breach != NULL)
+		return;
 	if (readable && (len = room(r)) > 0)
 		fill(r, len);
 	if (b->len > 0) {
 		/* takes nothing while it rekeys: we come again */
 		n = ssh_channel_write(r->channel, b->data + b->off, b->len);
 		r->refused = n <= 0;
+		look(r, n > 0 ? n : 0);
 		if (n > 0) {
 			b->off += n;
 			b->len -= n;
 		}
 	}
-	if (r->up == WAY_DRAINING && b->len == 0) {
+	if (r->up == WAY_DRAINING && b->len == 0 && r->breach == NULL) {
 		r->up = WAY_SHUT;
 		(void)ssh_channel_send_eof(r->channel);
 	}
@@ -305,6 +376,7 @@ relay_start(struct relay *r, uint64_t rtt)
 {
 	r->rtt = rtt;
 	r->started = 1;
+	r->allowed = ssh_channel_window_size(r->channel);
 	r->up = r->down == WAY_OPEN ? WAY_OPEN : WAY_SHUT;
 	if (r->down == WAY_OPEN)
 		pull(r, r->window);
@@ -331,13 +403,15 @@ relay_kept(const struct relay *r)
 }
 
 /*
- * Can something be moved without waiting?  libssh reads the connection inside
- * a write, too, so that an end or a window may have come after the step that
- * would have seen it, and no descriptor will tell.
+ * Can something be moved without waiting, or is the link dead?  libssh reads
+ * the connection inside a write, too, so that an end or a window may have come
+ * after the step that would have seen it, and no descriptor will tell.
  */
 int
 relay_ready(const struct relay *r)
 {
+	if (r->breach != NULL)
+		return 1;
 	if (!r->started)
 		return 0;
 	if (!r->blocked && (r->downbuf.len > 0 || r->down == WAY_DRAINING))
@@ -350,7 +424,7 @@ relay_ready(const struct relay *r)
 void
 relay_step(struct relay *r, const struct pollfd *pfd)
 {
-	if (!r->started)
+	if (!r->started || r->breach != NULL)
 		return;
 	/* a pipe says POLLERR, a socket POLLHUP */
 	if (pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL))
@@ -373,14 +447,8 @@ relay_done(const struct relay *r)
 int
 relay_safe(const struct relay *r)
 {
-	return r->started && r->down != WAY_OPEN && r->held == 0;
-}
-
-/* Has the far end sent more than it was granted? */
-int
-relay_overrun(const struct relay *r)
-{
-	return r->held > r->window;
+	return r->started && r->down != WAY_OPEN && r->held == 0 &&
+	    r->breach == NULL;
 }
 
 /* Frees the buffers; the channel goes with its session. */

@@ -17,6 +17,7 @@
 /* Bytes between two descriptors: data[off] .. data[off + len - 1]. */
 struct buf {
 	char	*data;
+	size_t	 size;		/* what data has room for */
 	size_t	 off, len;
 };
 
@@ -51,7 +52,13 @@ struct relay {
 	int					 moved;	/* wrote to wfd */
 	int					 refused; /* by the channel: rekey */
 	int					 any;	/* a byte has come */
+	int					 confirmed; /* by the far end */
+	int					 ended;	/* it sends no more */
 	int					 closed;
+	const char				*breach; /* what it sent against
+						 * the rules; NULL: nothing */
+	uint32_t				 allowed; /* bytes to the far
+						 * end, when last looked */
 	int					 exit;	/* of a command */
 	void					(*complain)(void *,
 						    const char *, size_t);
@@ -116,7 +123,6 @@ struct link {
 	ssh_key			 hostkey;	/* the one that was checked */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
-	int			 overrun;	/* sent more than it may */
 	int			 agentfd;	/* libssh's, see agent.c */
 	int			 joint;		/* relay's end of the joint to
 						 * the next session, or -1 */
@@ -156,6 +162,7 @@ void	 link_unforward(struct link *);
 const char *link_complaint(struct link *);
 uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
+void	 link_step(struct link *, const struct pollfd *);
 int	 link_gone(const struct link *);
 char	*link_peer(int);
 void	 link_drop(struct link *);
@@ -170,7 +177,6 @@ int	 relay_ready(const struct relay *);
 void	 relay_step(struct relay *, const struct pollfd *);
 int	 relay_done(const struct relay *);
 int	 relay_safe(const struct relay *);
-int	 relay_overrun(const struct relay *);
 void	 relay_free(struct relay *);
 
 /* joint.c: how one session's channel becomes the next one's connection */
@@ -181,6 +187,7 @@ void	 joint_unblock(int);
 /* libssh.c: what libssh tells only in its log or an error's text */
 void	 libssh_log(void);
 void	 libssh_overhear(struct link *);
+struct link *libssh_log_of(struct link *);
 const char *libssh_error(const struct link *);
 char	*libssh_reason(const struct link *);
 int	 libssh_disconnected(const struct link *);
