@@ -303,6 +303,31 @@ status_line()
 	    --wait 'banner: no .*\n' --type "$ONE"
 }
 
+# One that holds the terminal and does not go on is told of; when it has gone,
+# the question comes.
+stuck()
+{
+	cat >"$T/hold" <<-'END'
+	import fcntl, os, signal, struct, sys
+	fd = os.open(os.ttyname(os.open(sys.argv[1], os.O_RDWR)), os.O_RDWR)
+	lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, os.getpgrp(), 1, 0)
+	fcntl.fcntl(fd, 37, lock)	# F_OFD_SETLK
+	open("held", "w").write(str(os.getpid()))
+	os.kill(os.getpid(), signal.SIGSTOP)
+	END
+	keys one two
+	clear
+	echo "$PYTHON $T/hold \$(ps -o tty= -p \$\$ | sed s,^,/dev/,)" >"$T/job.1"
+	job_stderr=/dev/tty hop_job 2 -J gw1
+	play --run "until [ -s $T/held ]; do sleep 0.05; done; touch $T/go.2" \
+	    --wait 'another proxyhop is asking on this terminal' \
+	    --run "kill -KILL \$(cat $T/held)" \
+	    --wait "gw1 .*$(passphrase one)" --type "$ONE"
+	equal "one that is stopped while it asks is told of" \
+	    "$(field failed "$T/talk.info") $(statuses)" " 0"
+	rm -f "$T/held"
+}
+
 in_turn
 ssh_in_turn
 at_once
@@ -310,3 +335,4 @@ host_keys
 ends
 background
 status_line
+stuck

@@ -17,9 +17,13 @@
 
 #include <fcntl.h>
 #include <paths.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
+
+#define TELL	(5 * 1000)	/* ms another may ask before it is said */
+#define GO_ON	(65 * 1000)	/* ms until we ask beside it */
 
 static int
 open_device(void)
@@ -49,15 +53,29 @@ our_byte(void)
 	return lock;
 }
 
-/* Waits until nobody asks any more; it is then us, until this process ends. */
+/*
+ * Waits until nobody asks any more; it is then us, until this process ends.
+ * Who has the lock may be stopped, and will never give it back: after a while
+ * that is said, and in the end we ask beside it, as any two ssh do.
+ */
 void
 terminal_take(void)
 {
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
 	struct flock lock = our_byte();
-	int fd = open_device();
+	uint64_t began = now();
+	int fd = open_device(), told = 0;
 
-	if (fd != -1)
-		(void)fcntl(fd, F_OFD_SETLKW, &lock);
+	while (fd != -1 && fcntl(fd, F_OFD_SETLK, &lock) == -1 &&
+	    now() - began < GO_ON) {
+		if (!told && now() - began >= TELL) {
+			say("another proxyhop is asking on this terminal; "
+			    "this one waits %d seconds for it",
+			    (GO_ON - TELL) / 1000);
+			told = 1;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
 }
 
 /* Does anybody ask? */
