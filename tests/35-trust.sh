@@ -172,26 +172,27 @@ revoked_list()
 	equal "gw$n: RevokedHostKeys: nothing was added" "$(cat "$T/kh")" ""
 }
 
-# @cert-authority is beyond libssh, and said to be.
+# @cert-authority, and a server that has no certificate.
 authority()
 {
 	local name
 
 	for name in "$(here)" "127.0.0.1" "*"; do
 		line "@cert-authority $name" "$T/ca" >"$T/kh"
-		stops "@cert-authority $name" "@cert-authority of $T/kh:1"
+		stops "@cert-authority $name" \
+		    "CA in $T/kh:1 proves it: it has no certificate"
 	done
 	line "@cert-authority *.example.com" "$T/ca" >"$T/kh"
 	stops "@cert-authority for others" "is not known for [^,]*;"
 	# It is no key of the host's: not even if it is the same.
 	line "@cert-authority $(here)" >"$T/kh"
-	stops "@cert-authority with the host's own key" "@cert-authority"
+	stops "@cert-authority with the host's own key" "no certificate of the CA"
 	(line "@cert-authority *" "$T/ca"; line "$(here)") >"$T/kh"
 	passes "@cert-authority beside the key"
 	conf "Host gw$n" "UserKnownHostsFile $T/kh" \
 	    "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
 	refused "gw$n: only certificates are allowed" 1 \
-	    "^proxyhop: gw$n \(hop $n of 2.*certificates" \
+	    "^proxyhop: gw$n \(hop $n of 2.*certificate" \
 	    hop -J gw1,gw2 127.0.0.1 "${PORT[echo]}"
 	passes "certificates are allowed, too" "HostKeyAlgorithms \
 ssh-ed25519-cert-v01@openssh.com,ssh-ed25519"

@@ -224,7 +224,7 @@ equal "another type is known: asked, status" "$status" 0
 complete "another type is known"
 setting 2
 known gw2 "$T/other" | sed 's/^/@cert-authority /' >"$T/kh"
-asked "@cert-authority of $T/kh:1[^?]*\? \$" 'yes\n'
+asked "no certificate of the CA in $T/kh:1[^?]*\? \$" 'yes\n'
 equal "@cert-authority: asked, status" "$status" 0
 complete "@cert-authority"
 setting 2 "HashKnownHosts yes"

@@ -43,7 +43,7 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/proxyhop.XXXXXX") || exit 1
 CONF=$T/ssh_config
 # Everything a scenario starts inherits this mark; so nothing can hide.
 export PROXYHOP_TEST=$T
-export HOME=$T
+export HOME=$T XDG_CACHE_HOME=$T/cache
 unset SSH_AUTH_SOCK SSH_ASKPASS SSH_ASKPASS_REQUIRE DISPLAY PROXYHOP_DEPTH
 
 # ---- checks ----------------------------------------------------------------

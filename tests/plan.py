@@ -55,7 +55,8 @@ KEYS = """
     hostname user port addressfamily bindaddress bindinterface connecttimeout
     connectionattempts serveraliveinterval serveralivecountmax tcpkeepalive
     ciphers macs kexalgorithms hostkeyalgorithms pubkeyacceptedalgorithms
-    requiredrsasize identityfile certificatefile identityagent identitiesonly
+    requiredrsasize casignaturealgorithms identityfile certificatefile
+    identityagent identitiesonly
     userknownhostsfile globalknownhostsfile revokedhostkeys hostkeyalias
     checkhostip stricthostkeychecking hashknownhosts preferredauthentications
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication

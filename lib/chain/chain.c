@@ -325,6 +325,50 @@ reach(struct chain *c, struct link *l)
 	}
 }
 
+/* Takes down the session with l, or what was to become one. */
+static void
+take_down(struct link *l)
+{
+	link_drop(l);
+	if (l->number > 1)
+		link_unforward(l - 1);
+	l->since = 0;
+}
+
+/* Asks l's server for its certificate, over a connection of its own. */
+static int
+fetch(struct chain *c, struct link *l)
+{
+	int fd, found, status;
+
+	link_over(l, "its certificate has to be asked for");
+	take_down(l);
+	c->tries = 0;
+	if ((status = fetch_wait(c, l, &found)) != OK || found)
+		return status;
+	do {
+		if ((status = approach(c, l, &fd)) == OK) {
+			status = fetch_certificate(c, l, fd);
+			close(fd);
+		}
+	} while (status == AGAIN && (status = rest(c, l)) == OK);
+	take_down(l);
+	return status;
+}
+
+/* From a session to one with the host that is meant. */
+static int
+verify(struct chain *c, struct link *l)
+{
+	int status;
+
+	while ((status = hostkey_check(c, l)) != OK && l->cert_wanted)
+		if ((status = fetch(c, l)) != OK ||
+		    (status = reach(c, l)) != OK)
+			break;
+	return status;
+}
+
 /* From the hop before to one that has let us in. */
 static int
 add_link(struct chain *c, const struct hop *hop)
@@ -332,8 +376,10 @@ add_link(struct chain *c, const struct hop *hop)
 	struct link *l = link_new(c, hop);
 	int status;
 
-	if ((status = reach(c, l)) == OK &&
-	    (status = hostkey_check(c, l)) == OK)
+	if ((status = reach(c, l)) == OK)
+		status = verify(c, l);
+	hostkey_done(l);
+	if (status == OK)
 		status = auth(c, l);
 	libssh_overhear(NULL);
 	return status;

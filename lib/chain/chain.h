@@ -58,6 +58,10 @@ void	 ladder_fail(struct ladder *, const struct link *, char *);
 int	 ladder_climb(struct chain *, const struct plan *, struct ladder *);
 void	 ladder_end(struct ladder *);
 
+/* fetch.c: certificates from servers */
+int	 fetch_certificate(struct chain *, struct link *, int);
+int	 fetch_wait(struct chain *, struct link *, int *);
+
 /* fail.c: what went wrong, in one line */
 int	 fail(struct chain *, struct link *, enum status, const char *, ...)
 	    __attribute__((format(printf, 4, 5)));

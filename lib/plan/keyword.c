@@ -46,6 +46,7 @@ static const struct keyword keywords[] = {
 	ELSE(batchmode, YESNO, "no"),
 	ROW(bindaddress, STRING),
 	ROW(bindinterface, STRING),
+	ROW(casignaturealgorithms, STRING),
 	ROW(certificatefile, LINES),
 	ROW(checkhostip, YESNO),
 	ROW(ciphers, ALGORITHMS),

@@ -62,6 +62,7 @@ struct hop {
 	int			 batchmode;
 	char			*bindaddress;
 	char			*bindinterface;
+	char			*casignaturealgorithms;
 	struct words		 certificatefile;
 	int			 checkhostip;
 	char			*ciphers;

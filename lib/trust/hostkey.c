@@ -31,6 +31,7 @@ struct verdict {
 	struct place	 other;		/* a key of another type */
 	struct place	 authority;
 	char		*name;		/* that changed is about */
+	char		*unproved;	/* why no certificate proves it */
 };
 
 static void
@@ -85,10 +86,14 @@ ask_command(struct chain *c, struct link *l, const char *invocation,
 int
 hostkey_read(struct chain *c, struct link *l)
 {
+	int status;
+
 	read_files(l);
 	/* as ssh: for the order of the algorithms alone, and without a port */
 	l->known[2].name = xstrdup(l->hop->hostname);
-	return ask_command(c, l, "ORDER", NULL, &l->known[2]);
+	status = ask_command(c, l, "ORDER", NULL, &l->known[2]);
+	prove_prepare(l);
+	return status;
 }
 
 /* Frees what hostkey_read() has read, if it has. */
@@ -115,24 +120,53 @@ has_type(const struct knowns *knowns, const char *algorithm)
 	return 0;
 }
 
+/* Is word in a list with commas? */
+static int
+has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word), len;
+
+	for (;; list += len + 1) {
+		len = strcspn(list, ",");
+		if (len == n && strncmp(list, word, n) == 0)
+			return 1;
+		if (list[len] == '\0')
+			return 0;
+	}
+}
+
+/* Is algorithm one that is to be asked for first? */
+static int
+is_preferred(const struct link *l, const char *algorithm)
+{
+	return has_type(&l->known[0], algorithm) ||
+	    has_type(&l->known[2], algorithm) ||
+	    prove_prefers(l, strncmp(algorithm, "rsa-sha2-", 9) == 0 ?
+	    "ssh-rsa" : algorithm);
+}
+
 /*
- * Returns the HostKeyAlgorithms of l's hop with those first that known keys,
- * as far as they have been read, can sign with, and none for certificates; NULL
- * if none are set.  The caller frees it.
+ * Returns the HostKeyAlgorithms of l's hop with those first that known keys and
+ * certificates, as far as they have been read, are for; NULL if none are set.
+ * A type of certificates stands for that of the key in it.  The caller frees it.
  */
 char *
 hostkey_algorithms(const struct link *l)
 {
-	char *all, *rest, *name, *first = NULL, *then = NULL;
+	const char *list = l->hop->hostkeyalgorithms;
+	char *all, *rest, *name, *cert, *first = NULL, *then = NULL;
 
-	if (l->hop->hostkeyalgorithms == NULL)
+	if (list == NULL)
 		return NULL;
-	all = rest = xstrdup(l->hop->hostkeyalgorithms);
+	all = rest = xstrdup(list);
 	while ((name = strsep(&rest, ",")) != NULL) {
-		if (strstr(name, "-cert-v0") != NULL)
-			continue;
-		words_join(has_type(&l->known[0], name) ||
-		    has_type(&l->known[2], name) ? &first : &then, ",", name);
+		if ((cert = strstr(name, "-cert-v0")) != NULL) {
+			*cert = '\0';
+			if (strncmp(name, "sk-", 3) == 0 ||
+			    has_word(list, name))
+				continue;
+		}
+		words_join(is_preferred(l, name) ? &first : &then, ",", name);
 	}
 	free(all);
 	if (first != NULL && then != NULL)
@@ -223,7 +257,8 @@ verdict_free(struct verdict *v)
 	place_free(&v->other);
 	place_free(&v->authority);
 	free(v->name);
-	v->name = NULL;
+	free(v->unproved);
+	v->name = v->unproved = NULL;
 }
 
 /* The line for the key, on a line of its own even if the last had no end. */
@@ -358,9 +393,12 @@ instead(const struct hop *hop, const struct verdict *v)
 	if (v->other.file != NULL)
 		return xasprintf(", but %s has %s", v->other.line,
 		    v->other.key);
-	if (v->authority.file != NULL)
-		return xasprintf(", and libssh cannot honour the "
-		    "@cert-authority of %s", v->authority.line);
+	if (v->unproved != NULL && v->authority.file != NULL)
+		return xasprintf(", and no certificate of the CA in %s proves "
+		    "it: %s", v->authority.line, v->unproved);
+	if (v->unproved != NULL)
+		return xasprintf(", and no certificate proves it: %s",
+		    v->unproved);
 	if (!is_off(hop->verifyhostkeydns))
 		return xstrdup(", and VerifyHostKeyDNS is not looked up");
 	return xstrdup("");
@@ -589,10 +627,54 @@ look(struct chain *c, struct link *l, struct verdict *v)
 	return look_up_address(c, l, v);
 }
 
+/* Does HostKeyAlgorithms have the type of key, and not of certificates alone? */
+static int
+is_allowed(const struct link *l, ssh_key key)
+{
+	return prove_plain(l->hop->hostkeyalgorithms,
+	    ssh_key_type_to_char(ssh_key_type(key)));
+}
+
+/*
+ * The files do not have v's key, or it is not enough.  Returns OK and whether a
+ * certificate proves it, with the reason in v if not; or another status after
+ * saying why it cannot be the host, or, without a word, if a certificate has to
+ * be fetched first.
+ */
+static int
+by_certificate(struct chain *c, struct link *l, struct verdict *v,
+    enum proved *proved)
+{
+	char *text = NULL, *why;
+	int status;
+
+	if ((status = prove(c, l, proved, &why)) != OK || l->cert_wanted)
+		status = status == OK ? RETRY : status;
+	else if (*proved == PROVED) {
+		text = describe(v->key);
+		link_note(l, "%s, %s", text, why);
+	} else if (*proved == DISPROVED)
+		status = fail(c, l, GIVEUP, "%s; ask who runs %s", why,
+		    l->hop->name);
+	else if (!is_allowed(l, v->key))
+		status = fail(c, l, GIVEUP, "HostKeyAlgorithms wants a "
+		    "certificate, and none proves its key%s%s",
+		    why == NULL ? "" : ": ", why == NULL ? "" : why);
+	else {
+		free(v->unproved);
+		v->unproved = why;
+		why = NULL;
+	}
+	free(text);
+	free(why);
+	return status;
+}
+
 /* What is to be done after what the files say of v's key. */
 static int
 decide(struct chain *c, struct link *l, struct verdict *v)
 {
+	enum proved proved;
 	int status;
 
 	if ((status = check_revoked(c, l, v->key)) != OK)
@@ -608,6 +690,11 @@ decide(struct chain *c, struct link *l, struct verdict *v)
 		return fail(c, l, GIVEUP, "the host key is revoked: "
 		    "%s is @revoked in %s; ask who runs %s", v->revoked.key,
 		    v->revoked.line, l->hop->name);
+	if (v->known.file == NULL || !is_allowed(l, v->key)) {
+		status = by_certificate(c, l, v, &proved);
+		if (status != OK || proved == PROVED)
+			return status;
+	}
 	if (v->changed.file != NULL && v->known.file == NULL)
 		return changed(c, l, v);
 	if (v->known.file == NULL && (status = unknown(c, l, v)) != OK)
@@ -619,7 +706,9 @@ decide(struct chain *c, struct link *l, struct verdict *v)
 /*
  * Decides whether the key that l's server has proved to own is its own.
  * Nothing is sent to the server before that.  Returns OK, or another status
- * after saying why not.
+ * after saying why not, or without a word and with l->cert_wanted if the server
+ * has to be asked for its certificate, and this to be called for another
+ * session; hostkey_done() must follow.
  */
 int
 hostkey_check(struct chain *c, struct link *l)
@@ -628,6 +717,7 @@ hostkey_check(struct chain *c, struct link *l)
 	int status;
 
 	link_stage(l, STAGE_HOSTKEY);
+	l->cert_wanted = 0;
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return fail(c, l, GIVEUP, "it has shown no host key");
 	l->hostkey = v.key;	/* from here on it must stay the same */
@@ -635,6 +725,13 @@ hostkey_check(struct chain *c, struct link *l)
 	verdict_free(&v);
 	hostkey_forget(l);
 	return status;
+}
+
+/* The host key of l is decided on. */
+void
+hostkey_done(struct link *l)
+{
+	prove_forget(l);
 }
 
 /* After another key exchange: is the key still the one that was checked? */

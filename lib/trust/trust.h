@@ -78,11 +78,83 @@ int	 known_command(struct chain *, const struct hop *,
 int	 revoked_check(struct chain *, const struct hop *, const struct pub *,
 	    const struct pub *, int *, char **);
 
+/* cert.c: host certificates */
+struct cert {
+	const struct pub	*pub;
+	uint64_t		 serial, after, before;
+	uint32_t		 type;
+	struct piece		 id, principals, critical, signed_with;
+	struct pub		 ca;
+};
+
+int	 cert_parse(struct cert *, const struct pub *);
+const char *cert_wrong(const struct cert *, const char *, const char *,
+	    uint64_t);
+char	*cert_proof(const struct cert *, const char *);
+int	 cert_signed(struct chain *, const struct cert *, char **);
+void	 cert_free(struct cert *);
+
+/* certs.c: those that hosts have shown */
+struct certs {
+	struct pub	*v;
+	size_t		 n;
+};
+
+void	 certs_read(struct certs *, const char *);
+void	 certs_add(struct certs *, struct pub *);
+void	 certs_write(const char *, const struct pub *);
+int	 certs_lock(void);
+void	 certs_free(struct certs *);
+
+/* show.c: a key exchange that ends with the server's certificate */
+struct show {
+	char		*hostkeys;	/* what is asked for */
+	unsigned char	 out[4096];	/* to be sent, */
+	size_t		 outlen;	/* so many bytes */
+	unsigned char	*in;		/* what has come, */
+	size_t		 inlen, off;	/* and is read up to off */
+	int		 greeted;	/* its banner has come */
+	int		 kexinit;	/* and its offer */
+	int		 done;
+	struct pub	 cert;
+	const char	*why;		/* there is none to be had, or NULL */
+};
+
+void	 show_begin(struct show *, const char *);
+void	 show_take(struct show *, const void *, size_t);
+void	 show_free(struct show *);
+
+/* prove.c: what certificates prove of a host */
+
+/* Of one hop, from its first key exchange until its key is decided on. */
+struct proof {
+	struct certs	 cached, fetched;
+	char		*why;		/* nothing was fetched; or NULL */
+	int		 tries;		/* to fetch */
+	int		 lock;		/* -1: none is held */
+};
+
+enum proved {
+	PROVED,
+	DISPROVED,		/* its CA counts here, but not for this */
+	UNPROVED		/* there is no certificate for it */
+};
+
+void	 prove_prepare(struct link *);
+void	 prove_read(struct link *);
+int	 prove_prefers(const struct link *, const char *);
+char	*prove_types(const struct hop *);
+int	 prove_plain(const char *, const char *);
+int	 prove(struct chain *, struct link *, enum proved *, char **);
+int	 prove_cached(const struct link *);
+void	 prove_forget(struct link *);
+
 /* hostkey.c: is this the host we meant */
 int	 hostkey_read(struct chain *, struct link *);
 void	 hostkey_forget(struct link *);
 char	*hostkey_algorithms(const struct link *);
 int	 hostkey_check(struct chain *, struct link *);
+void	 hostkey_done(struct link *);
 int	 hostkey_same(const struct link *);
 
 #endif

@@ -572,6 +572,8 @@ link_drop(struct link *l)
 	free(l->reason);
 	l->greeting = l->reason = NULL;
 	hostkey_forget(l);
+	ssh_key_free(l->hostkey);
+	l->hostkey = NULL;
 	(void)command_end(l);
 }
 
@@ -583,7 +585,6 @@ link_close(struct link *l)
 		say_debug(2, "%s (hop %d): granted %zu bytes at a time to the "
 		    "end", l->hop->name, l->number, l->relay.window);
 	link_drop(l);
-	ssh_key_free(l->hostkey);
 	free_forward(l);
 	free(l->note);
 }

@@ -121,6 +121,8 @@ struct link {
 	struct knowns		 known[3];	/* by name with, without port;
 						 * of KnownHostsCommand */
 	ssh_key			 hostkey;	/* the one that was checked */
+	struct proof		*proof;		/* trust's; NULL: no CA is known */
+	int			 cert_wanted;	/* from the server, first */
 	int			 rekeyed;	/* just now */
 	int			 impostor;	/* with another key */
 	int			 agentfd;	/* libssh's, see agent.c */

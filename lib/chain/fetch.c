@@ -1,0 +1,101 @@
+/*
+ * A server's certificate, which it shows in a key exchange of ours over the
+ * same kind of channel that carries its session.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chain/chain.h"
+
+#define LOCK_TIME	10000	/* ms to wait for another one that asks */
+#define LOCK_PAUSE	20
+
+/* Sends what is to be sent; returns -1 if the connection is gone. */
+static int
+send_out(int fd, struct show *s, size_t *sent)
+{
+	ssize_t n;
+
+	while (*sent < s->outlen) {
+		n = write(fd, s->out + *sent, s->outlen - *sent);
+		if (n == -1)
+			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		*sent += n;
+	}
+	return 0;
+}
+
+static void
+receive(int fd, struct show *s)
+{
+	unsigned char data[4096];
+	ssize_t n;
+
+	if ((n = read(fd, data, sizeof(data))) > 0)
+		show_take(s, data, n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		s->why = "connection closed before it showed a certificate";
+}
+
+/*
+ * Talks to l's server over fd, which stays the caller's, until it has shown its
+ * certificate, which goes to l->proof, or else the reason.  Returns OK, or
+ * another status if the chain has failed.
+ */
+int
+fetch_certificate(struct chain *c, struct link *l, int fd)
+{
+	struct pollfd pfd = { .fd = fd };
+	struct show s;
+	char *types = prove_types(l->hop);
+	size_t sent = 0;
+	int status = OK;
+
+	joint_unblock(fd);
+	show_begin(&s, types == NULL ? "" : types);
+	free(types);
+	while (status == OK && s.why == NULL && !s.done) {
+		if (send_out(fd, &s, &sent) == -1) {
+			s.why = "connection closed before it showed a "
+			    "certificate";
+			break;
+		}
+		pfd.events = POLLIN | (sent < s.outlen ? POLLOUT : 0);
+		pfd.revents = 0;
+		status = chain_wait(c, &pfd, 1, 0);
+		if (status == OK && (pfd.revents & ~POLLOUT))
+			receive(fd, &s);
+	}
+	l->proof->tries++;
+	if (s.done)
+		certs_add(&l->proof->fetched, &s.cert);
+	else if (s.why != NULL)
+		l->proof->why = xstrdup(s.why);
+	show_free(&s);
+	return status;
+}
+
+/*
+ * Waits until nobody else asks for a certificate.  Returns OK and in *found
+ * whether one for l's hop has come meanwhile, or another status if the chain has
+ * failed.
+ */
+int
+fetch_wait(struct chain *c, struct link *l, int *found)
+{
+	struct proof *p = l->proof;
+	uint64_t until = now() + LOCK_TIME;
+	int before = prove_cached(l), status = OK;
+
+	while (status == OK && p->lock == -1 && now() < until &&
+	    (p->lock = certs_lock()) == -1)
+		status = chain_wait(c, NULL, 0, now() + LOCK_PAUSE);
+	if (p->lock == -2)	/* there is nothing to lock */
+		p->lock = -1;
+	prove_read(l);
+	*found = prove_cached(l) > before;
+	return status;
+}

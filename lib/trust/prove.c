@@ -1,0 +1,266 @@
+/*
+ * @cert-authority: does a certificate prove that the key that signed our
+ * exchange hash is the host's?  It is the same proof as ssh's, wherever the
+ * certificate comes from.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trust/trust.h"
+
+#define TRIES	2	/* to fetch one; behind one name may be several hosts */
+#define CERT	"-cert-v01@openssh.com"
+
+/* The name that principals are compared with: without a port, as ssh has it. */
+static char *
+principal_name(const struct hop *hop)
+{
+	return known_name(hop, 0);
+}
+
+static int
+has_marker(const struct link *l, enum marker marker, const struct pub *pub)
+{
+	const struct knowns *k;
+	struct pub other;
+	size_t i;
+	int found = 0;
+
+	for (k = l->known; k < l->known + 3; k++)
+		for (i = 0; !found && i < k->n; i++) {
+			if (k->v[i].marker != marker)
+				continue;
+			found = pub == NULL;
+			if (pub == NULL || pub_of(&other, k->v[i].key) == -1)
+				continue;
+			found = pub_same(&other, pub);
+			pub_free(&other);
+		}
+	return found;
+}
+
+/*
+ * The files of l's hop have been read: if they know a CA for it, reads the
+ * certificates that it has shown before.  prove_forget() must follow.
+ */
+void
+prove_prepare(struct link *l)
+{
+	if (!has_marker(l, AUTHORITY, NULL))
+		return;
+	if (l->proof == NULL) {
+		l->proof = xcalloc(1, sizeof(*l->proof));
+		l->proof->lock = -1;
+	}
+	prove_read(l);
+}
+
+/* Reads the certificates of l's hop again: others may have added some. */
+void
+prove_read(struct link *l)
+{
+	char *name = known_name(l->hop, 1);
+
+	certs_free(&l->proof->cached);
+	certs_read(&l->proof->cached, name);
+	free(name);
+}
+
+/* Frees what l's hop has been proved with. */
+void
+prove_forget(struct link *l)
+{
+	struct proof *p = l->proof;
+
+	if (p == NULL)
+		return;
+	certs_free(&p->cached);
+	certs_free(&p->fetched);
+	free(p->why);
+	if (p->lock != -1)
+		close(p->lock);
+	free(p);
+	l->proof = NULL;
+}
+
+static int
+of_type(const struct certs *certs, const char *type)
+{
+	size_t i, n = strlen(type);
+
+	for (i = 0; i < certs->n; i++)
+		if (strncmp(pub_name(&certs->v[i]), type, n) == 0 &&
+		    strncmp(pub_name(&certs->v[i]) + n, CERT,
+		    strlen(CERT)) == 0)
+			return 1;
+	return 0;
+}
+
+/* Is there a certificate for a key of this type, a plain one? */
+int
+prove_prefers(const struct link *l, const char *type)
+{
+	return l->proof != NULL && (of_type(&l->proof->cached, type) ||
+	    of_type(&l->proof->fetched, type));
+}
+
+/* How many certificates of l's hop have been read? */
+int
+prove_cached(const struct link *l)
+{
+	return l->proof == NULL ? 0 : (int)l->proof->cached.n;
+}
+
+/*
+ * Returns the types of certificates that hop's HostKeyAlgorithms has, or NULL if
+ * none.  The caller frees it.
+ */
+char *
+prove_types(const struct hop *hop)
+{
+	char *all, *rest, *name, *types = NULL;
+
+	if (hop->hostkeyalgorithms == NULL)
+		return NULL;
+	all = rest = xstrdup(hop->hostkeyalgorithms);
+	while ((name = strsep(&rest, ",")) != NULL)
+		if (strstr(name, CERT) != NULL &&
+		    strncmp(name, "sk-", 3) != 0)
+			words_join(&types, ",", name);
+	free(all);
+	return types;
+}
+
+/* Is the plain type, or one that a plain key signs with, in the list? */
+int
+prove_plain(const char *list, const char *type)
+{
+	char *all, *rest, *name;
+	int found = list == NULL;
+
+	all = rest = xstrdup(list == NULL ? "" : list);
+	while (!found && (name = strsep(&rest, ",")) != NULL)
+		found = strcmp(name, type) == 0 || (strcmp(type, "ssh-rsa") ==
+		    0 && (strcmp(name, "rsa-sha2-256") == 0 ||
+		    strcmp(name, "rsa-sha2-512") == 0));
+	free(all);
+	return found;
+}
+
+static int
+is_revoked(struct chain *c, struct link *l, const struct cert *cert,
+    char **why, int *status)
+{
+	char *text;
+	int found;
+
+	if (has_marker(l, REVOKED, &cert->ca)) {
+		text = pub_fingerprint(&cert->ca);
+		*why = xasprintf("the CA %s is @revoked", text);
+		free(text);
+		return 1;
+	}
+	*status = revoked_check(c, l->hop, cert->pub, &cert->ca, &found, &text);
+	if (text != NULL)
+		*why = xasprintf("revoked, or not to be known: "
+		    "RevokedHostKeys: %s", text);
+	free(text);
+	return found != 0;
+}
+
+/* What one certificate, which is for the right key, says of l's hop. */
+static int
+weigh(struct chain *c, struct link *l, const struct pub *pub,
+    enum proved *proved, char **why)
+{
+	struct cert cert;
+	const char *wrong;
+	char *name;
+	int status = OK;
+
+	*proved = UNPROVED;
+	if (cert_parse(&cert, pub) == -1) {
+		*why = xstrdup("its certificate is not understood");
+		return OK;
+	}
+	name = principal_name(l->hop);
+	wrong = cert_wrong(&cert, name, l->hop->casignaturealgorithms,
+	    time(NULL));
+	if (is_revoked(c, l, &cert, why, &status))
+		*proved = DISPROVED;
+	else if (status == OK && !has_marker(l, AUTHORITY, &cert.ca))
+		*why = xstrdup("No matching CA found");
+	else if (status == OK && wrong != NULL) {
+		*proved = DISPROVED;
+		*why = xstrdup(wrong);
+	} else if (status == OK && (status = cert_signed(c, &cert, why)) == OK) {
+		*proved = *why == NULL ? PROVED : DISPROVED;
+		if (*why == NULL)
+			*why = cert_proof(&cert, name);
+	}
+	free(name);
+	cert_free(&cert);
+	return status;
+}
+
+/* The first of certs that proves key, or the last reason why none does. */
+static int
+weigh_all(struct chain *c, struct link *l, const struct certs *certs,
+    const struct pub *key, enum proved *proved, char **why, size_t *which)
+{
+	size_t i;
+	int status = OK;
+
+	for (i = 0; status == OK && *proved != PROVED && i < certs->n; i++) {
+		if (!pub_same(&certs->v[i], key))
+			continue;
+		free(*why);
+		*why = NULL;
+		status = weigh(c, l, &certs->v[i], proved, why);
+		*which = i;
+	}
+	return status;
+}
+
+/*
+ * Is the key of l's server proved by a certificate, shown before or now?  In
+ * *why is then how, else why not; the caller frees it.  l->cert_wanted asks for
+ * one to be fetched, and for another session.  Returns OK, or another status if
+ * the chain has failed.
+ */
+int
+prove(struct chain *c, struct link *l, enum proved *proved, char **why)
+{
+	struct proof *p;
+	struct pub key;
+	char *name;
+	size_t which = 0;
+	int status;
+
+	*proved = UNPROVED;
+	*why = NULL;
+	prove_prepare(l);
+	if ((p = l->proof) == NULL || pub_of(&key, l->hostkey) == -1)
+		return OK;
+	status = weigh_all(c, l, &p->cached, &key, proved, why, &which);
+	if (status == OK && *proved != PROVED && p->fetched.n > 0) {
+		status = weigh_all(c, l, &p->fetched, &key, proved, why,
+		    &which);
+		if (*proved == PROVED) {
+			name = known_name(l->hop, 1);
+			certs_write(name, &p->fetched.v[which]);
+			free(name);
+		} else if (*why == NULL)
+			*why = xstrdup("the certificate is for another key");
+	}
+	pub_free(&key);
+	if (status == OK && *proved != PROVED && p->tries < TRIES &&
+	    p->why == NULL && (*proved == UNPROVED || p->tries == 0))
+		l->cert_wanted = 1;
+	else if (*why == NULL && p->why != NULL)
+		*why = xstrdup(p->why);
+	return status;
+}

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# Goal: a certificate of a CA that known_hosts has for a host proves its key,
+# where it does for ssh; the server is asked for it once, and nothing else that
+# is shown, replayed or cached proves anything.
+
+. "$(dirname "$0")/harness.sh"
+
+cache=$T/cache/proxyhop.certs
+new_key "$T/ca"
+new_key "$T/ca2"
+ssh-keygen -q -t rsa -b 2048 -N '' -f "$T/rsaca" </dev/null
+user_key
+start_peer echo echo
+
+# server NAME CA [ssh-keygen arguments]: an sshd whose key the CA has signed.
+server()
+{
+	local name=$1 ca=$2
+
+	shift 2
+	new_key "$T/$name.key"
+	ssh-keygen -q -s "$T/$ca" -I "$name" "$@" "$T/$name.key.pub"
+	start_sshd "$name" "HostCertificate $T/$name.key-cert.pub"
+}
+
+server good ca -h -n 127.0.0.1,gw.example
+server second ca -h -n gw.example,127.0.0.1
+server principal ca -h -n other.example
+server expired ca -h -n 127.0.0.1 -V 20200101:20210101
+server early ca -h -n 127.0.0.1 -V +1d:+2d
+server foreign ca2 -h -n 127.0.0.1
+server user ca -n 127.0.0.1
+server nobody ca -h
+server rsaca rsaca -h -n 127.0.0.1
+start_sshd plain
+names="good second principal expired early foreign user nobody rsaca plain"
+write_config $names
+echo "@cert-authority * $(cut -d' ' -f1,2 "$T/ca.pub")" >"$T/ca.line"
+cp "$T/ca.line" "$T/kh"
+
+# ssh_in NAME: does ssh get in with $CONF?
+ssh_in()
+{
+	timeout 20 setsid -w ssh -F "$CONF" "$1" true </dev/null \
+	    >"$T/ssh.out" 2>&1
+}
+
+# use NAME LINES...: its settings.
+use()
+{
+	local name=$1
+
+	shift
+	conf "Host $name" "UserKnownHostsFile $T/kh" "$@" "Host good" \
+	    "UserKnownHostsFile $T/kh"
+}
+
+# passes SENTENCE NAME [LINES...]: ssh gets in, and so do we, as hop 1.
+passes()
+{
+	local sentence=$1 name=$2
+
+	shift 2
+	use "$name" "$@"
+	check "$sentence: ssh gets in" ssh_in "$name"
+	carries "$sentence" -J "$name"
+}
+
+# stops SENTENCE NAME PATTERN [LINES...]: ssh refuses, and so do we, wherever
+# it stands.
+stops()
+{
+	local sentence=$1 name=$2 pattern=$3
+
+	shift 3
+	use "$name" "$@"
+	if ssh_in "$name"; then
+		fail "$sentence: ssh refuses" "$T/ssh.out"
+	else
+		ok "$sentence: ssh refuses"
+	fi
+	refused "$sentence" 1 "^proxyhop: $name \(hop 1 of 1.*hostkey: .*$pattern" \
+	    hop -J "$name" 127.0.0.1 "${PORT[echo]}"
+}
+
+connections()
+{
+	grep -c '^Connection from' "$T/$1.log"
+}
+
+forget good
+use good
+carries "the first time" -J good
+equal "the first time: connections" "$(connections good)" 3
+check "the certificate is in the cache" grep -qF \
+    "[127.0.0.1]:${PORT[good]} $(cut -d' ' -f1,2 "$T/good.key-cert.pub")" "$cache"
+passes "from the cache" good
+forget good
+carries "from the cache, once more" -J good
+equal "from the cache: connections" "$(connections good)" 1
+use good
+hop -v -J good 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
+check "-v tells what has proved it" grep -Eq "hostkey.*certificate of CA \
+$(ssh-keygen -l -f "$T/ca.pub" | cut -d' ' -f2 | sed 's/[+]/\\+/g'), \
+principal 127.0.0.1, for ever" "$T/err"
+use second
+carries "the second hop, first time" -J good,second
+carries "the second hop, from the cache" -J good,second
+passes "HostKeyAlias is the principal" good "HostKeyAlias gw.example"
+stops "HostKeyAlias is no principal" good \
+    "Certificate invalid: name is not a listed principal" \
+    "HostKeyAlias other.example"
+passes "certificates alone are allowed" good \
+    "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
+stops "the CA's algorithm is not" good "signed with disallowed algorithm" \
+    "CASignatureAlgorithms rsa-sha2-512"
+
+stops "wrong principal" principal "Certificate invalid: name is not a listed"
+stops "expired" expired "Certificate invalid: expired"
+stops "not yet valid" early "Certificate invalid: not yet valid"
+stops "foreign CA" foreign "No matching CA found"
+stops "a user's certificate" user "Certificate invalid: not a host certificate"
+stops "no certificate at all" plain "is not known .*no certificate of the CA in"
+stops "no certificate, none but those allowed" plain "key exchange|certificate" \
+    "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
+# OpenSSH takes it until 10.2
+use nobody
+refused "no principal" 1 "hostkey: Certificate lacks principal list" \
+    hop -J nobody 127.0.0.1 "${PORT[echo]}"
+echo "@cert-authority *.example $(cut -d' ' -f1,2 "$T/ca.pub")" >"$T/kh"
+stops "a CA for others" good "is not known"
+echo "@cert-authority 127.0.0.1 $(cut -d' ' -f1,2 "$T/ca.pub")" >"$T/kh"
+passes "a CA for the name without port" good
+(cat "$T/ca.line"; echo "@revoked * $(cut -d' ' -f1,2 "$T/ca.pub")") >"$T/kh"
+stops "a CA that is revoked" good "the CA .* is @revoked"
+cp "$T/ca.line" "$T/kh"
+stops "a CA that RevokedHostKeys has" good "$T/ca.pub:1" \
+    "RevokedHostKeys $T/ca.pub"
+ssh-keygen -q -k -f "$T/krl" -s "$T/ca.pub" <(echo "id: good") >/dev/null
+stops "a KRL that has the certificate" good "revoked.*$T/krl" \
+    "RevokedHostKeys $T/krl"
+ssh-keygen -q -k -f "$T/krl" -s "$T/ca.pub" <(echo "id: other") >/dev/null
+passes "a KRL that has another" good "RevokedHostKeys $T/krl"
+echo "@cert-authority * $(cut -d' ' -f1,2 "$T/rsaca.pub")" >"$T/kh"
+passes "a CA with an rsa key" rsaca
+known plain | cat "$T/ca.line" - >"$T/kh"
+passes "a key known beside the CA" plain
+known plain "$T/id" | cat "$T/ca.line" - >"$T/kh"
+stops "another key known beside the CA" plain "has changed"
+known good "$T/id" | cat "$T/ca.line" - >"$T/kh"
+passes "another key known, and a certificate" good
+cp "$T/ca.line" "$T/kh"
+passes "no certificate, accept-new" plain "StrictHostKeyChecking accept-new"
+cp "$T/ca.line" "$T/kh"
+refused "expired, accept-new" 1 "Certificate invalid: expired" \
+    hop -J expired -o StrictHostKeyChecking=accept-new \
+    -o UserKnownHostsFile="$T/kh" 127.0.0.1 "${PORT[echo]}"
+
+# What a stranger could have put into the cache proves nothing.
+use good
+name="[127.0.0.1]:${PORT[plain]}"
+echo "$name $(cut -d' ' -f1,2 "$T/good.key-cert.pub")" >>"$cache"
+stops "another key's certificate, replayed" plain "is not known .*no certif"
+# flipped: the good certificate with one bit of its signature changed.
+flipped()
+{
+	"$PYTHON" - "$(cut -d' ' -f2 "$T/good.key-cert.pub")" <<-'END'
+	import base64, sys
+	blob = bytearray(base64.b64decode(sys.argv[1]))
+	blob[-1] ^= 1
+	print(base64.b64encode(blob).decode())
+	END
+}
+forget good
+{
+	echo nonsense
+	head -c 3000 /dev/urandom
+	echo
+	echo "[127.0.0.1]:${PORT[good]} ssh-ed25519-cert-v01@openssh.com AAAA"
+	echo "[127.0.0.1]:${PORT[good]} ssh-ed25519-cert-v01@openssh.com $(flipped)"
+	printf 'no end'
+} >"$cache"
+use good
+carries "a damaged cache" -J good
+equal "a damaged cache: asked again" "$(connections good)" 3
+carries "a damaged cache, once more" -J good
+equal "a damaged cache, once more: not asked" "$(connections good)" 4
+
+# Twenty at once, and nobody has asked before.
+rm -f "$cache"
+forget good
+pids=() bad=0
+for i in $(seq 20); do
+	(: | hop_exec -J good 127.0.0.1 "${PORT[echo]}") >"$T/many.$i" 2>&1 &
+	pids+=($!)
+done
+for pid in "${pids[@]}"; do
+	wait "$pid" || bad=$((bad + 1))
+done
+equal "twenty at once: all went through" "$bad" 0
+equal "twenty at once: without a word" "$(cat "$T"/many.[0-9]*)" ""
+equal "twenty at once: one line" "$(wc -l <"$cache")" 1
+at_most "twenty at once: connections" "$(connections good)" 41
+equal "the cache is ours alone" "$(stat -c %a "$cache")" 600
