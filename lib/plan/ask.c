@@ -55,30 +55,25 @@ add(struct words *argv, const char *flag, const char *value)
 		words_add(argv, xstrdup(value));
 }
 
-/*
- * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
- * Match sessiontype would answer for another kind of session.
- */
+/* The words that every ssh knows: which hop, and what is typed for it. */
 static void
-arguments(struct words *argv, const struct hop *hop, const struct question *q)
+whom(struct words *argv, const struct hop *hop, const struct question *q)
 {
 	const struct option *option;
 	const char *const *extra = q->extra;
+	const char *file = q->conf->configfile;
 	char port[sizeof("65535")];
 
-	add(argv, "ssh", NULL);
-	add(argv, "-G", NULL);
-	add(argv, "-W", q->next);
-	if (q->conf->configfile != NULL)
-		add(argv, "-F", q->conf->configfile);
+	/* old ones do not know "none" */
+	if (file != NULL)
+		add(argv, "-F", strcmp(file, "none") == 0 ? _PATH_DEVNULL :
+		    file);
 	if (hop->typed_user != NULL)
 		add(argv, "-l", hop->typed_user);
 	if (hop->typed_port != 0) {
 		snprintf(port, sizeof(port), "%d", hop->typed_port);
 		add(argv, "-p", port);
 	}
-	if (q->earlier != NULL)
-		add(argv, "-J", q->earlier);
 	while (extra != NULL && *extra != NULL)
 		add(argv, "-o", *extra++);
 	TAILQ_FOREACH(option, &q->conf->options, entry)
@@ -87,6 +82,21 @@ arguments(struct words *argv, const struct hop *hop, const struct question *q)
 			    option->text);
 	add(argv, "--", hop->name);
 	words_add(argv, NULL);
+}
+
+/*
+ * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
+ * Match sessiontype would answer for another kind of session.
+ */
+static void
+arguments(struct words *argv, const struct hop *hop, const struct question *q)
+{
+	add(argv, "ssh", NULL);
+	add(argv, "-G", NULL);
+	add(argv, "-W", q->next);
+	if (q->earlier != NULL)
+		add(argv, "-J", q->earlier);
+	whom(argv, hop, q);
 }
 
 static pid_t
@@ -111,19 +121,25 @@ spawn(char *argv[], int out, int err)
 	return pid;
 }
 
+static void
+run(struct ask *ask, struct hop *hop, struct words *argv)
+{
+	ask->hop = hop;
+	ask->out = memory_file("answer");
+	ask->err = memory_file("complaint");
+	if ((ask->pid = spawn(argv->v, ask->out, ask->err)) == -1)
+		say_debug(1, "ssh: %s", strerror(errno));
+	words_free(argv);
+}
+
 /* Begins to ask ssh about hop.  ask_finish() must follow. */
 void
 ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 {
 	struct words argv = { NULL, 0 };
 
-	ask->hop = hop;
-	ask->out = memory_file("answer");
-	ask->err = memory_file("complaint");
 	arguments(&argv, hop, q);
-	if ((ask->pid = spawn(argv.v, ask->out, ask->err)) == -1)
-		say_debug(1, "ssh: %s", strerror(errno));
-	words_free(&argv);
+	run(ask, hop, &argv);
 }
 
 /* Returns all of a memory file as a string, and closes it. */
@@ -209,13 +225,12 @@ complain(const struct hop *hop, int status, const char *words)
 		    hop->name);
 }
 
-/* What an ssh older than 6.8 says to -G; dropbear's can be called ssh, too. */
+/* Are words those of an OpenSSH that does not know an option? */
 static int
-knows_no_g(const char *words, int status)
+unknown_option(const char *words, const char *bsd, const char *gnu)
 {
-	return words != NULL && (strstr(words, "option -- G") != NULL ||
-	    strstr(words, "option -G") != NULL ||
-	    strstr(words, "option -- 'G'") != NULL || status == 0);
+	return words != NULL &&
+	    (strstr(words, bsd) != NULL || strstr(words, gnu) != NULL);
 }
 
 static enum answer
@@ -227,8 +242,13 @@ judge(struct hop *hop, char *answer, const char *words, int status, int quiet)
 		return ask_read(hop, answer) == 0 ? ANSWER_OK :
 		    ANSWER_REFUSED;
 	}
-	if (knows_no_g(words, status))
+	/* dropbear's can be called ssh, too, and would connect */
+	if (words != NULL && (status == 0 || strstr(words, "option -G")))
 		return ANSWER_NONE;
+	if (unknown_option(words, "option -- G", "option -- 'G'"))
+		return ANSWER_OLD;
+	if (unknown_option(words, "option -- J", "option -- 'J'"))
+		return ANSWER_NO_JUMP;
 	if (!quiet)
 		complain(hop, status, words);
 	return ANSWER_REFUSED;
@@ -257,4 +277,27 @@ ask_finish(struct ask *ask, int quiet)
 	free(complaint);
 	free(answer);
 	return rc;
+}
+
+/*
+ * Runs ssh with flags, which end with NULL and keep it from connecting, for the
+ * hop of q.  Returns what it said on stderr; the caller frees it.
+ */
+char *
+ask_words(struct hop *hop, const struct question *q, const char *const *flags)
+{
+	struct words argv = { NULL, 0 };
+	struct ask ask;
+	char *words;
+
+	add(&argv, "ssh", NULL);
+	for (; *flags != NULL; flags++)
+		add(&argv, *flags, NULL);
+	whom(&argv, hop, q);
+	run(&ask, hop, &argv);
+	if (ask.pid != -1)
+		(void)child_wait(ask.pid);
+	close(ask.out);
+	words = slurp(ask.err);
+	return words;
 }

@@ -97,12 +97,14 @@ ask(struct hop *hop, const struct question *q, int quiet)
  * file are all there is.  -F none has asked for just that.
  */
 static void
-go_without(struct plan *plan)
+go_without(struct plan *plan, int told)
 {
 	const char *file = plan->conf->configfile;
 
 	if (!plan->no_ssh && (file == NULL || strcmp(file, "none") != 0))
-		say("no ssh that knows -G: ssh_config is not read");
+		say("no ssh that knows -G: %s", told ? "of ssh_config only "
+		    "HostName, User, Port and IdentityFile count" :
+		    "ssh_config is not read");
 	plan->no_ssh = 1;
 }
 
@@ -133,23 +135,6 @@ good_hostname(const struct hop *hop)
 	return 0;
 }
 
-static int
-take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
-{
-	int rc = answer == ANSWER_OK ? 0 : -1;
-
-	hop->asked = 1;
-	/* that is for the session; ours it is for %C alone */
-	free(hop->remotecommand);
-	hop->remotecommand = NULL;
-	set_own(plan->conf, hop, n);
-	if (answer == ANSWER_NONE) {
-		go_without(plan);
-		rc = without_ssh(plan->conf, hop, n);
-	}
-	return rc == -1 || !good_hostname(hop) ? -1 : 0;
-}
-
 /* A command that is not none, and does not run us: that started us. */
 static int
 other_command(const char *command)
@@ -169,6 +154,46 @@ other_command(const char *command)
 	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
 }
 
+/*
+ * What an ssh without -G tells, then what is typed.  The latter counts for ssh
+ * as well, and is in its identity files.
+ */
+static int
+take_old(struct plan *plan, struct hop *hop, int n, enum answer answer)
+{
+	struct question q = { .conf = plan->conf, .number = n };
+	struct words files = { NULL, 0 };
+	int rc;
+
+	go_without(plan, answer == ANSWER_OLD &&
+	    old_ssh(hop, &q, &files) == 0);
+	rc = without_ssh(plan->conf, hop, n);
+	if (files.n > 0) {
+		words_free(&hop->identityfile);
+		hop->identityfile = files;
+	}
+	return rc;
+}
+
+static int
+take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
+{
+	int rc = answer == ANSWER_OK ? 0 : -1;
+
+	hop->asked = 1;
+	/* that is for the session; ours it is for %C alone */
+	free(hop->remotecommand);
+	hop->remotecommand = NULL;
+	set_own(plan->conf, hop, n);
+	if (answer == ANSWER_NONE || answer == ANSWER_OLD)
+		rc = take_old(plan, hop, n, answer);
+	/* asked without -J, it has told of a command as well */
+	if (plan->no_jump && n > 1 && hop->command == NULL &&
+	    other_command(hop->proxycommand))
+		hop->command = xstrdup(hop->proxycommand);
+	return rc == -1 || !good_hostname(hop) ? -1 : 0;
+}
+
 /* What runs at the same time: each takes some 6 ms. */
 struct asking {
 	struct ask	 ask;
@@ -181,7 +206,7 @@ struct asking {
 static void
 ask_hop(struct plan *plan, struct asking *a, struct question *q)
 {
-	char *earlier = plan_way(plan, a->hop, ",");
+	char *earlier = plan->no_jump ? NULL : plan_way(plan, a->hop, ",");
 
 	q->earlier = earlier;
 	q->extra = NULL;
@@ -225,7 +250,8 @@ begin_asking(struct plan *plan, struct hop *hop, int number,
 	asking[0].number = asking[1].number = number;
 	if (!hop->asked)
 		ask_hop(plan, &asking[n++], &q);
-	if (number > 1 && !hop->asked_alone && !plan->no_ssh)
+	if (number > 1 && !hop->asked_alone && !plan->no_ssh &&
+	    !plan->no_jump)
 		ask_alone(&asking[n++], &q);
 	free(next);
 	return n;
@@ -237,6 +263,10 @@ end_asking(struct plan *plan, struct asking *a, int failed)
 {
 	enum answer answer = ask_finish(&a->ask, failed || a->scratch != NULL);
 
+	if (answer == ANSWER_NO_JUMP) {
+		plan->no_jump = 1;	/* and is asked again */
+		return failed ? -1 : 0;
+	}
 	if (a->scratch == NULL)
 		return failed ? -1 : take_answer(plan, a->hop, a->number,
 		    answer);
@@ -248,9 +278,8 @@ end_asking(struct plan *plan, struct asking *a, int failed)
 	return failed ? -1 : 0;
 }
 
-/* Asks all that has not been asked about any hop. */
 static int
-ask_hops(struct plan *plan)
+ask_round(struct plan *plan)
 {
 	struct asking asking[2 * MAX_HOPS];
 	int i, n = 0, number = 0, rc = 0;
@@ -261,6 +290,15 @@ ask_hops(struct plan *plan)
 	for (i = 0; i < n; i++)
 		rc = end_asking(plan, &asking[i], rc != 0);
 	return rc;
+}
+
+/* Asks all that has not been asked about any hop. */
+static int
+ask_hops(struct plan *plan)
+{
+	int known = !plan->no_jump, rc = ask_round(plan);
+
+	return rc == 0 && known && plan->no_jump ? ask_round(plan) : rc;
 }
 
 /* Has an option a number for a hop?  Then it may be another one now. */
@@ -510,7 +548,7 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 	    strstr(hop->knownhostscommand, "%C") == NULL)))
 		return 0;
 	scratch = scratch_hop(hop);
-	if (n > 1)
+	if (n > 1 && !plan->no_jump)
 		q.earlier = earlier = plan_way(plan, hop, ",");
 	q.next = next = after(plan, hop);
 	if (ask(scratch, &q, 0) == ANSWER_OK) {
@@ -726,8 +764,8 @@ ask_target(struct plan *plan, struct conf *conf)
 	target->typed_port = plan->port;
 	q.next = next = after(plan, target);
 	answer = ask(target, &q, 0);
-	if (answer == ANSWER_NONE)
-		go_without(plan);
+	if (answer == ANSWER_NONE || answer == ANSWER_OLD)
+		go_without(plan, 0);
 	if (answer == ANSWER_OK && is_set(target->proxyjump))
 		bad = (jump = take_jump(plan, target)) == NULL;
 	else if (answer == ANSWER_OK)
@@ -749,13 +787,18 @@ plan_straight(struct plan *plan)
 	struct question q = { .conf = plan->conf, .number = 1,
 	    .earlier = "none" };
 	struct hop *target;
+	enum answer answer;
 	char *next;
 	int rc;
 
 	plan->target = target = hop_new(plan->host, plan->host);
 	target->typed_port = plan->port;
 	q.next = next = after(plan, target);
-	rc = take_answer(plan, target, 1, ask(target, &q, 0));
+	if ((answer = ask(target, &q, 0)) == ANSWER_NO_JUMP) {
+		q.earlier = NULL;
+		answer = ask(target, &q, 0);
+	}
+	rc = take_answer(plan, target, 1, answer);
 	free(next);
 	set_times(plan, target, 1);
 	/* straight is straight, and keepalives are its client's */

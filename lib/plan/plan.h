@@ -114,6 +114,7 @@ struct plan {
 	int		 nhops;		/* 0: connect straight */
 	struct hop	*target;	/* if so, how to connect; else NULL */
 	int		 no_ssh;	/* nobody answers ssh -G */
+	int		 no_jump;	/* ssh does not know -J */
 	const struct conf *conf;
 	int		 fixed;		/* the first one's way is not asked */
 	char		*hostname;	/* the target's, if ssh was asked */
@@ -178,7 +179,9 @@ int	 safe_file(int, const char *);
 enum answer {
 	ANSWER_OK,
 	ANSWER_REFUSED,		/* ssh has, and was quoted */
-	ANSWER_NONE		/* no ssh, or one without -G */
+	ANSWER_NO_JUMP,		/* ssh 6.8 to 7.2: to be asked without -J */
+	ANSWER_OLD,		/* ssh before 6.8, which has no -G */
+	ANSWER_NONE		/* no ssh, or not OpenSSH's */
 };
 
 /* How to ask. */
@@ -198,6 +201,8 @@ struct ask {
 
 void	 ask_start(struct ask *, struct hop *, const struct question *);
 enum answer ask_finish(struct ask *, int);
+char	*ask_words(struct hop *, const struct question *,
+	    const char *const *);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
 
@@ -208,6 +213,9 @@ void	 cipher_order(struct hop *);
 int	 plan_make(struct plan *, struct conf *);
 char	*plan_way(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
+
+/* old.c: what an ssh without -G tells */
+int	 old_ssh(struct hop *, const struct question *, struct words *);
 
 /* without.c: a hop's settings where there is no ssh */
 int	 without_ssh(const struct conf *, struct hop *, int);
