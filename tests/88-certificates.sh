@@ -202,3 +202,23 @@ equal "twenty at once: without a word" "$(cat "$T"/many.[0-9]*)" ""
 equal "twenty at once: one line" "$(wc -l <"$cache")" 1
 at_most "twenty at once: connections" "$(connections good)" 41
 equal "the cache is ours alone" "$(stat -c %a "$cache")" 600
+
+# A stranger answers where the certificate is asked for: bounded, and no proof.
+rm -f "$cache"
+for mode in silent close lines huge ignore noise; do
+	"$PYTHON" "$TESTS/second.py" "${PORT[good]}" $mode </dev/null \
+	    >"$T/$mode.log" 2>&1 &
+	PID[$mode]=$!
+	SERVERS+=("${PID[$mode]}")
+	wait_for "$T/$mode.log" '^listening '
+	PORT[$mode]=$(sed -n 's/^listening //p' "$T/$mode.log")
+	conf "$(host_block $mode)" "UserKnownHostsFile $T/kh" \
+	    "ConnectTimeout 2"
+	begun=$(now)
+	refused "the second connection: $mode" '1|2' \
+	    "^proxyhop: $mode \(hop 1 of 1.*(no certificate of|no answer within)" \
+	    hop -J $mode 127.0.0.1 "${PORT[echo]}"
+	at_most "the second connection: $mode: ms" $(($(now) - begun)) \
+	    $((5000 * TEST_TIME_FACTOR))
+	carries "the second connection: $mode: and then an honest one" -J $mode
+done

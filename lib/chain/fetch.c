@@ -90,6 +90,7 @@ fetch_wait(struct chain *c, struct link *l, int *found)
 	uint64_t until = now() + LOCK_TIME;
 	int before = prove_cached(l), status = OK;
 
+	c->deadline = 0;	/* this is not the server's time */
 	while (status == OK && p->lock == -1 && now() < until &&
 	    (p->lock = certs_lock()) == -1)
 		status = chain_wait(c, NULL, 0, now() + LOCK_PAUSE);

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""second.py: before an SSH server, one that spoils the second connection.
+
+usage: second.py PORT MODE
+
+Prints "listening PORT".  The first connection and those after the second go on
+to PORT; the second, in which proxyhop asks for a certificate, gets MODE:
+
+silent	nothing at all
+close	the connection is closed at once
+lines	lines before the banner, without an end
+huge	a banner and a packet of 4 GiB
+ignore	a banner and SSH_MSG_IGNORE without an end
+noise	a banner and random bytes
+"""
+
+import os
+import socket
+import struct
+import sys
+import threading
+
+
+def packet(payload):
+    padding = 8 - (5 + len(payload)) % 8
+    padding += 8 if padding < 4 else 0
+    return (struct.pack(">IB", 1 + len(payload) + padding, padding) +
+            payload + bytes(padding))
+
+
+def copy(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def forward(client, port):
+    server = socket.create_connection(("127.0.0.1", port))
+    threading.Thread(target=copy, args=(client, server), daemon=True).start()
+    copy(server, client)
+    client.close()
+    server.close()
+
+
+def spoil(client, mode):
+    banner = b"SSH-2.0-second\r\n"
+    try:
+        if mode == "silent":
+            while client.recv(65536):
+                pass
+        elif mode == "lines":
+            while True:
+                client.sendall(b"not yet\r\n" * 1000)
+        elif mode == "huge":
+            client.sendall(banner + b"\xff" * 65536)
+        elif mode == "ignore":
+            client.sendall(banner)
+            while True:
+                client.sendall(packet(b"\x02" + struct.pack(">I", 8000) +
+                                      bytes(8000)))
+        elif mode == "noise":
+            client.sendall(banner + os.urandom(65536))
+    except OSError:
+        pass
+    client.close()
+
+
+def main():
+    port, mode = int(sys.argv[1]), sys.argv[2]
+    listener = socket.create_server(("127.0.0.1", 0))
+    print("listening", listener.getsockname()[1], flush=True)
+    number = 0
+    while True:
+        client, _ = listener.accept()
+        number += 1
+        target, args = (spoil, (client, mode)) if number == 2 else (
+            forward, (client, port))
+        threading.Thread(target=target, args=args, daemon=True).start()
+
+
+main()
