@@ -144,7 +144,7 @@ options(int argc, char *argv[], struct conf *conf)
 	if (conf->version)
 		version();
 	check_words(argc - optind, argv + optind);
-	conf->host = argv[optind];
+	conf->host = hop_unbracket(argv[optind]);
 	if (hop_target(conf->host, argv[optind + 1], &conf->port, &why) == -1)
 		errx(GIVEUP, "\"%s\" \"%s\": %s",
 		    words_visible(conf->host), words_visible(argv[optind + 1]),

@@ -132,8 +132,14 @@ options()
 	done
 	refused "-F a file that is not there" 1 "^proxyhop: .*$T/absent" \
 	    bare -F "$T/absent" -J gw1 host.invalid 22
-	bad "-i a file that is not there" "$T/absent" \
-	    -J gw1 -i "$T/absent" host.invalid 22
+	hop -G -J gw1 -i "$T/absent" host.invalid 22 </dev/null \
+	    >"$T/out" 2>"$T/err"
+	equal "-i a file that is not there: told of, as by ssh" \
+	    "$? $(cat "$T/err")" "0 proxyhop: -i $T/absent: No such file or \
+directory; it is not used"
+	equal "a target in brackets is its address" \
+	    "$(hop -G -J gw1 '[fd00::5]' 22 </dev/null | tail -n 1)" \
+	    "target fd00::5 22"
 	bad "-E where no file can be" "$T/absent/log" \
 	    -J gw1 -E "$T/absent/log" host.invalid 22
 }

@@ -239,7 +239,6 @@ mistakes()
 	own $'\xef\xbb\xbf* -J gw1'
 	refused "a byte order mark" 1 "^proxyhop: $OWN:1: .* byte order mark" \
 	    bare -F "$CONF" -r "$OWN" -G db1 22
-	wrong "a key that is not there" "$T/absent" "* -i $T/absent"
 	wrong "a configuration that is not there" "$T/absent" "* -F $T/absent"
 	wrong "-o without a value" "User" "* -o User"
 	wrong "a line for another host" "-Z" "elsewhere -Z"

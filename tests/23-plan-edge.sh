@@ -359,11 +359,17 @@ circles()
 	stops "a circle of three" 1 "the way comes back to .*: \
 gw1 -> gw3 -> gw2 -> gw1" -J gw1
 	conf
-	stops "a hop twice" 1 "the way comes back to .*: gw1 -> gw2 -> gw1" \
-	    -J gw1,gw2,gw1
-	stops "a hop twice, by another name" 1 \
-	    "the way comes back to .*: gw1 -> 127\.0\.0\.1:${PORT[gw1]}" \
-	    -J "gw1,127.0.0.1:${PORT[gw1]}"
+	by "a hop twice, as written, as ssh does it" "gw1 gw2" -J gw1,gw2,gw1
+	by "a hop twice, by another name" gw1 \
+	    -J "gw1,$ME@127.0.0.1:${PORT[gw1]}" -i "$T/id"
+	conf "Host gw1" "ProxyJump gw2" "Host gw2" "HostName 127.0.0.1" \
+	    "Port ${PORT[gw1]}"
+	stops "a hop before itself, by another name" 1 \
+	    "the (way|route) comes back to .*: gw2 -> gw1" -J gw1
+	conf "Host gw1" "ProxyJump gw2" "Host gw2" "HostName 127.0.0.1" \
+	    "Port ${PORT[gw1]}" "HostKeyAlias there"
+	equal "another HostKeyAlias, another host" "$(order -J gw1)" "gw2 gw1"
+	conf
 	equal "a hop twice, as another user" \
 	    "$(order -J "gw1,other@gw1")" "gw1 gw1"
 	conf "Host gw1" "ProxyJump gw1"

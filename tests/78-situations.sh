@@ -9,6 +9,7 @@ REAL=$(command -v ssh)
 gateways
 new_key "$T/wrong"
 echo "nick $(cut -d' ' -f1,2 "$T/gw2.key.pub")" >"$T/nick"
+echo "x,y $(cut -d' ' -f1,2 "$T/gw1.key.pub")" >>"$T/nick"
 
 # Who asks is noted; nobody answers.
 printf '#!/bin/sh\necho "$1" >>%s/asked\nexit 1\n' "$T" >"$T/askpass"
@@ -48,6 +49,11 @@ with_no_G()
 	PATH=$T/no_G:$PATH
 	words+=(-o "UserKnownHostsFile=$T/known_hosts" -o BatchMode=yes
 	    -o GlobalKnownHostsFile=/dev/null -o IdentityAgent=none)
+}
+
+with_absent_key()
+{
+	words+=(-i "$T/absent")
 }
 
 # tries SERVER: attempts to log in that it has seen.

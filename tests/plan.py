@@ -179,6 +179,7 @@ class Hop:
 
     def __init__(self, spec, last, earlier):
         self.spec = spec            # as typed
+        self.nesting = 0            # of the ProxyJump it is from
         self.earlier = earlier      # the list before it, for -J, or None
         user, at, rest = last.rpartition("@")
         self.user = user if at else None
@@ -289,10 +290,11 @@ def ask_all(case, hops, numbered):
 def circle(hops, answers):
     seen = {}
     for hop, answer in zip(hops, answers):
-        at = tuple(answer.get(key) for key in ("user", "hostname", "port"))
-        if at in seen:
+        at = tuple(answer.get(key) for key in (
+            "user", "hostname", "port", "hostkeyalias"))
+        if at in seen and seen[at].nesting != hop.nesting:
             raise Refused("a circle", [seen[at].name, hop.name])
-        seen[at] = hop
+        seen.setdefault(at, hop)
 
 
 def limit(hops):
@@ -334,7 +336,10 @@ def walk(case):
             circle(hops, answers)
         jump = answers[0].get("proxyjump")
         if jump is not None:
-            hops = split(case, jump) + hops
+            before = split(case, jump)
+            for hop in before:
+                hop.nesting = hops[0].nesting + 1
+            hops = before + hops
             limit(hops)
         elif numbered:
             return hops, answers
@@ -490,7 +495,10 @@ def both(case, hops, number):
     if hop.earlier is None and answer.get("proxyjump") is not None:
         # the first of the two has won; is there the other behind it?
         answer = ask(case, hop.name, "-o", "ProxyJump=none", *words)
-    if settle_proxy(answer.values.get("proxycommand", [])):
+    command = settle_proxy(answer.values.get("proxycommand", []))
+    if command and command != settle_proxy(
+            ask(case, "nobody-knows.invalid", *file_words(case)).values.get(
+                "proxycommand", [])):
         raise Refused("two ways to one hop",
                       [hop.name, "ProxyCommand", "ProxyCommand=none"])
 

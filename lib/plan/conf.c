@@ -88,30 +88,34 @@ add_keyword(struct conf *conf, const char *typed, const char *place)
 	return 0;
 }
 
-/* -F and -i: ssh would only warn, and go on without. */
+/* -F: said once, before ssh says it of every hop. */
 static int
-unreadable(int flag, const char *file, const char *place)
+unreadable(const char *file, const char *place)
 {
 	if (access(file, R_OK) == 0)
 		return 0;
-	return complain(place, "-%c %s: %s", flag, file, strerror(errno));
+	return complain(place, "-F %s: %s", file, strerror(errno));
 }
 
+/* As ssh: one that is not there is told of, and does without. */
 static int
 add_identity(struct conf *conf, const char *file, const char *place)
 {
 	char *name, *pub;
-	int rc = 0;
+	int found;
 
 	/* with the .pub alone the agent has the key */
 	name = expand_tilde(file);
 	pub = xasprintf("%s.pub", name);
-	if (access(pub, R_OK) == -1)
-		rc = unreadable('i', name, place);
+	found = access(pub, R_OK) == 0 || access(name, R_OK) == 0;
+	if (found)
+		add(conf, 'i', file, 0, place);
+	else
+		(void)complain(place, "-i %s: %s; it is not used", name,
+		    strerror(errno));
 	free(pub);
 	free(name);
-	add(conf, 'i', file, 0, place);
-	return rc;
+	return 0;
 }
 
 static int
@@ -173,7 +177,7 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 	case 'F':
 		set_first(&conf->configfile, arg);
 		return strcmp(arg, "none") == 0 ? 0 :
-		    unreadable('F', arg, place);
+		    unreadable(arg, place);
 	case 'f':
 		conf->fdpass = 1;
 		return 0;

@@ -254,6 +254,21 @@ hop_list(struct hops *hops, const char *list)
 }
 
 /*
+ * Returns the address in "[address]", cut out of host, which it takes apart; or
+ * host, if it is no IPv6 address in brackets.
+ */
+char *
+hop_unbracket(char *host)
+{
+	size_t len = strlen(host);
+
+	if (*host != '[' || host[len - 1] != ']' || strchr(host, ':') == NULL)
+		return host;
+	host[len - 1] = '\0';
+	return host + 1;
+}
+
+/*
  * Checks the two words that name the target, and leaves the port in *n.
  * Returns 0, or -1 and in *why what is wrong.
  */

@@ -9,6 +9,8 @@
 
 #include "plan/plan.h"
 
+#define NOBODY	"proxyhop-asks-for-any-host.invalid"	/* RFC 6761, 6.4 */
+
 /* Is there a setting, and is it something else than none? */
 static int
 is_set(const char *value)
@@ -351,6 +353,7 @@ prepend(struct plan *plan)
 	first->jumped = 1;
 	TAILQ_FOREACH(hop, &before, entry) {
 		hop->place = "ssh";
+		hop->nesting = first->nesting + 1;
 		n++;
 	}
 	TAILQ_CONCAT(&before, &plan->hops, entry);
@@ -361,11 +364,18 @@ prepend(struct plan *plan)
 static int
 same(const struct hop *a, const struct hop *b)
 {
+	const char *x = a->hostkeyalias, *y = b->hostkeyalias;
+
+	/* the alias tells apart what has one address seen from two places */
 	return a->port == b->port && strcmp(a->user, b->user) == 0 &&
-	    strcasecmp(a->hostname, b->hostname) == 0;
+	    strcasecmp(a->hostname, b->hostname) == 0 &&
+	    (x == NULL || y == NULL ? x == y : strcmp(x, y) == 0);
 }
 
-/* Two hops at the same address: the way goes round in a circle. */
+/*
+ * A hop that a ProxyJump has put before itself: the route goes round in a
+ * circle.  One that is twice in what somebody has written is meant, as in ssh.
+ */
 static int
 circle(const struct plan *plan)
 {
@@ -375,7 +385,7 @@ circle(const struct plan *plan)
 	TAILQ_FOREACH(a, &plan->hops, entry)
 		for (b = TAILQ_NEXT(a, entry); b != NULL;
 		    b = TAILQ_NEXT(b, entry)) {
-			if (!same(a, b))
+			if (a->nesting == b->nesting || !same(a, b))
 				continue;
 			s = plan_way(plan, NULL, " -> ");
 			say("the way comes back to %s@%s:%d: %s", a->user,
@@ -416,14 +426,37 @@ two_ways(const struct hop *hop, const char *command)
 	return 1;
 }
 
-/* A hop behind a gateway that has a ProxyCommand, too. */
+/*
+ * Does every host have this ProxyCommand, that is, one which no Host line means
+ * as well?  Then it is the site's way out, and not how to reach one hop.
+ */
+static int
+site_wide(const struct plan *plan, const char *command)
+{
+	static const char *const alone[] = { "CanonicalizeHostname=no", NULL };
+	struct question q = { .conf = plan->conf, .next = "[" NOBODY "]:22",
+	    .extra = alone };
+	struct hop *nobody = hop_new(NOBODY, NOBODY);
+	int found;
+
+	found = ask(nobody, &q, 1) == ANSWER_OK &&
+	    nobody->proxycommand != NULL &&
+	    strcmp(nobody->proxycommand, command) == 0;
+	hop_free(nobody);
+	return found;
+}
+
+/* A hop behind a gateway that has a ProxyCommand of its own, too. */
 static int
 conflict(const struct plan *plan)
 {
-	const struct hop *hop = TAILQ_FIRST(&plan->hops);
+	struct hop *hop = TAILQ_FIRST(&plan->hops);
 
 	while ((hop = TAILQ_NEXT(hop, entry)) != NULL) {
-		if (hop->command != NULL)
+		if (hop->command != NULL && site_wide(plan, hop->command)) {
+			free(hop->proxycommand);
+			hop->proxycommand = NULL;
+		} else if (hop->command != NULL)
 			return two_ways(hop, hop->command);
 		if (plan->no_ssh && other_command(hop->proxycommand))
 			return two_ways(hop, hop->proxycommand);

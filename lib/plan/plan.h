@@ -52,6 +52,7 @@ struct hop {
 	char			*typed_user;	/* written in spec, or NULL */
 	int			 typed_port;	/* written in spec, or 0 */
 
+	int			 nesting;	/* of the ProxyJump it is from */
 	int			 asked;		/* ssh has answered */
 	int			 jumped;	/* it had a ProxyJump itself */
 	int			 asked_alone;	/* as if none came before it */
@@ -128,6 +129,7 @@ struct hop *hop_new(const char *, const char *);
 char	*hop_list(struct hops *, const char *);
 const char *hop_bad_user(const char *);
 const char *hop_bad_host(const char *);
+char	*hop_unbracket(char *);
 int	 hop_target(const char *, const char *, int *, const char **);
 void	 hop_free(struct hop *);
 void	 hops_free(struct hops *);
