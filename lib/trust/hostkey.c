@@ -627,12 +627,11 @@ look(struct chain *c, struct link *l, struct verdict *v)
 	return look_up_address(c, l, v);
 }
 
-/* Does HostKeyAlgorithms have the type of key, and not of certificates alone? */
+/* Is a certificate of key wanted, and not the key alone? */
 static int
-is_allowed(const struct link *l, ssh_key key)
+is_to_be_proved(const struct link *l, ssh_key key)
 {
-	return prove_plain(l->hop->hostkeyalgorithms,
-	    ssh_key_type_to_char(ssh_key_type(key)));
+	return prove_only(l->hop, ssh_key_type_to_char(ssh_key_type(key)));
 }
 
 /*
@@ -656,7 +655,7 @@ by_certificate(struct chain *c, struct link *l, struct verdict *v,
 	} else if (*proved == DISPROVED)
 		status = fail(c, l, GIVEUP, "%s; ask who runs %s", why,
 		    l->hop->name);
-	else if (!is_allowed(l, v->key))
+	else if (is_to_be_proved(l, v->key))
 		status = fail(c, l, GIVEUP, "HostKeyAlgorithms wants a "
 		    "certificate, and none proves its key%s%s",
 		    why == NULL ? "" : ": ", why == NULL ? "" : why);
@@ -690,7 +689,7 @@ decide(struct chain *c, struct link *l, struct verdict *v)
 		return fail(c, l, GIVEUP, "the host key is revoked: "
 		    "%s is @revoked in %s; ask who runs %s", v->revoked.key,
 		    v->revoked.line, l->hop->name);
-	if (v->known.file == NULL || !is_allowed(l, v->key)) {
+	if (v->known.file == NULL || is_to_be_proved(l, v->key)) {
 		status = by_certificate(c, l, v, &proved);
 		if (status != OK || proved == PROVED)
 			return status;

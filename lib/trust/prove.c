@@ -134,20 +134,38 @@ prove_types(const struct hop *hop)
 	return types;
 }
 
-/* Is the plain type, or one that a plain key signs with, in the list? */
-int
-prove_plain(const char *list, const char *type)
+/* Is the name of an algorithm one that a key of this plain type signs with? */
+static int
+signs_with(const char *type, const char *name)
 {
-	char *all, *rest, *name;
-	int found = list == NULL;
+	return strcmp(name, type) == 0 || (strcmp(type, "ssh-rsa") == 0 &&
+	    (strcmp(name, "rsa-sha2-256") == 0 ||
+	    strcmp(name, "rsa-sha2-512") == 0));
+}
 
-	all = rest = xstrdup(list == NULL ? "" : list);
-	while (!found && (name = strsep(&rest, ",")) != NULL)
-		found = strcmp(name, type) == 0 || (strcmp(type, "ssh-rsa") ==
-		    0 && (strcmp(name, "rsa-sha2-256") == 0 ||
-		    strcmp(name, "rsa-sha2-512") == 0));
+/*
+ * Does hop's HostKeyAlgorithms have certificates of keys of this plain type, but
+ * not such keys alone?
+ */
+int
+prove_only(const struct hop *hop, const char *type)
+{
+	char *all, *rest, *name, *cert;
+	int plain = 0, certs = 0;
+
+	/* without ssh it may still be one that adds to the default */
+	if (hop->hostkeyalgorithms == NULL ||
+	    strchr("+-^", *hop->hostkeyalgorithms) != NULL)
+		return 0;
+	all = rest = xstrdup(hop->hostkeyalgorithms);
+	while ((name = strsep(&rest, ",")) != NULL) {
+		if ((cert = strstr(name, CERT)) != NULL)
+			*cert = '\0';
+		if (signs_with(type, name))
+			*(cert != NULL ? &certs : &plain) = 1;
+	}
 	free(all);
-	return found;
+	return certs && !plain;
 }
 
 static int

@@ -144,7 +144,7 @@ void	 prove_prepare(struct link *);
 void	 prove_read(struct link *);
 int	 prove_prefers(const struct link *, const char *);
 char	*prove_types(const struct hop *);
-int	 prove_plain(const char *, const char *);
+int	 prove_only(const struct hop *, const char *);
 int	 prove(struct chain *, struct link *, enum proved *, char **);
 int	 prove_cached(const struct link *);
 void	 prove_forget(struct link *);
