@@ -120,7 +120,7 @@ programs()
 	askpass "echo $PASSPHRASE"
 	DISPLAY=:0 carries "no terminal, DISPLAY" -J gw1
 	check "it was asked with the hop before the question" \
-	    grep -q '^gw1 (hop 1 of 1): .*passphrase.*: $' "$T/asked"
+	    grep -q '^[^ ]*@gw1 (hop 1 of 1): .*passphrase.*: $' "$T/asked"
 	check "it has no connection of ours" \
 	    bash -c "[ -s '$T/askpass.fds' ] && ! grep socket '$T/askpass.fds'"
 	WAYLAND_DISPLAY=w carries "no terminal, WAYLAND_DISPLAY" -J gw1

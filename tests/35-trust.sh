@@ -206,7 +206,7 @@ modes()
 	[ "$n" -eq 1 ] || way='-J gw1 '
 	for mode in yes ask; do
 		: >"$T/kh"
-		stops "unknown, $mode" "is not known for .* ssh ${way}gw$n$" \
+		stops "unknown, $mode" "is not known for .* ssh .*${way}.* gw$n$" \
 		    "StrictHostKeyChecking $mode"
 		equal "gw$n: unknown, $mode: nothing was added" \
 		    "$(cat "$T/kh")" ""

@@ -103,7 +103,7 @@ goes_not()
 	equal "gw$n: $1: nothing on stdout" "$(cat "$T/out")" ""
 	equal "gw$n: $1: one line" "$(wc -l <"$T/err")" 1
 	check "gw$n: $1: which says so" grep -Eq "^proxyhop: gw$n \(hop $n of \
-2, .*\): hostkey: ssh-ed25519 key SHA256:[^ ]* is not known for .*" "$T/err"
+2, .*\): hostkey: Host key verification failed: ssh-ed25519 key SHA256:[^ ]* is not known for .*" "$T/err"
 	check "gw$n: $1: with the fingerprint" grep -qF " $print " "$T/err"
 	check "gw$n: $1: nothing was added" [ ! -s "$T/kh" ]
 	complete "$1"
@@ -116,7 +116,7 @@ complete()
 	    bash -c "! grep -aE 'TIMEOUT|NOT SEEN|NO ECHO' '$T/seen'"
 }
 
-question='yes/no/fingerprint\)\? $'
+question='yes/no/\[fingerprint\]\)\? $'
 again='Please type .*: $'
 
 for n in 1 2; do
@@ -126,7 +126,7 @@ for n in 1 2; do
 	setting $n
 	asked "$question" 'yes\n'
 	check "gw$n: the question begins with the hop" \
-	    grep -aEq "^gw$n \(hop $n of 2\): " "$T/seen"
+	    grep -aEq "^[^ ]*@gw$n \(hop $n of 2\): " "$T/seen"
 	check "gw$n: the question has the key" \
 	    grep -aqF "ssh-ed25519 key $print" "$T/seen"
 	check "gw$n: the question has the name" \
@@ -241,7 +241,7 @@ chmod +x "$askpass"
 SSH_ASKPASS=$askpass SSH_ASKPASS_REQUIRE=force \
     carries "an answer after ConnectTimeout, by SSH_ASKPASS" -J gw1,gw2
 check "SSH_ASKPASS has the question" \
-    grep -q "^gw2 (hop 2 of 2): .*fingerprint" "$T/asked"
+    grep -q "^[^ ]*@gw2 (hop 2 of 2): .*fingerprint" "$T/asked"
 setting 2
 printf '#!/bin/sh\necho no\n' >"$askpass"
 SSH_ASKPASS=$askpass SSH_ASKPASS_REQUIRE=force \

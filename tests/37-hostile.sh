@@ -112,7 +112,7 @@ prompts()
 	equal "escapes in a prompt: refused" "$?" 1
 	equal "escapes in a prompt: one line about it" "$(wc -l <"$T/err")" 1
 	check "escapes in a prompt: it was asked" \
-	    grep -q '^bad (hop 1 of 1): .*prompt one' "$T/refused.err"
+	    grep -q '^[^ ]*@bad (hop 1 of 1): .*prompt one' "$T/refused.err"
 	equal "escapes in a prompt: in one line" "$(wc -l <"$T/refused.err")" 1
 	clean "escapes in a prompt"
 	sed -i 's/41/42/' "$T/askpass"

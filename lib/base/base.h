@@ -57,6 +57,7 @@ char	*words_visible(const char *);
 char	*words_base64(const void *, size_t);
 int	 words_unbase64(const char *, unsigned char **);
 const char *words_split(struct words *, const char *);
+char	*words_shell(const char *);
 
 /* say.c: messages */
 void	 say_open(const char *, int);

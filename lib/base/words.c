@@ -198,3 +198,27 @@ words_split(struct words *w, const char *line)
 			return why;
 	}
 }
+
+/*
+ * Returns s as one word for a shell of the Bourne kind: between single quotes,
+ * unless nothing in it means anything there.  The caller frees it.
+ */
+char *
+words_shell(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+	char *quoted, *to;
+
+	if (*s != '\0' && s[strspn(s, plain)] == '\0')
+		return xstrdup(s);
+	to = quoted = xcalloc(1, strlen(s) * strlen("'\\''") + 3);
+	*to++ = '\'';
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			to = stpcpy(to, "'\\''");
+		else
+			*to++ = *s;
+	*to = '\'';
+	return quoted;
+}

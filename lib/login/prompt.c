@@ -168,8 +168,8 @@ prompt_possible(const struct hop *hop)
 }
 
 /*
- * Asks a person about l's hop: text, which is fit to be shown, after the hop's
- * name and number.  The hop's time-out does not run meanwhile.  Leaves the
+ * Asks a person about l's hop: text, which is fit to be shown, after the user,
+ * the hop's name and its number.  The hop's time-out does not run meanwhile.  Leaves the
  * answer, at most ANSWER_MAX bytes with its NUL, in answer, which the caller
  * wipes.  Returns OK, and in *got whether there is an answer, or another
  * status if the chain has failed meanwhile.
@@ -187,8 +187,8 @@ prompt(struct chain *c, struct link *l, const char *text, int echo,
 	*got = 0;
 	if (asker == NOBODY || l->hop->batchmode == 1 || link_gone(l))
 		return OK;
-	line = xasprintf("%s (hop %d of %d): %s", l->hop->name, l->number,
-	    c->plan->nhops, text);
+	line = xasprintf("%s@%s (hop %d of %d): %s", l->hop->user, l->hop->name,
+	    l->number, c->plan->nhops, text);
 	say_erase();
 	pid = start(asker, line, echo, &fd);
 	free(line);

@@ -220,7 +220,7 @@ unlock(struct login *login, struct file_key *fk)
 
 	if (fk->given_up)
 		return -1;
-	text = xasprintf("passphrase for key '%s': ", fk->file);
+	text = xasprintf("Enter passphrase for key '%s': ", fk->file);
 	seen = words_visible(text);
 	free(text);
 	for (n = n == -1 ? 3 : n; n > 0 && fk->private == NULL; n--) {

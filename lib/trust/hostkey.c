@@ -353,12 +353,45 @@ accept_new(struct chain *c, struct link *l, ssh_key key)
 		    l->hop->userknownhostsfile.n == 0 ? "a known_hosts file" :
 		    l->hop->userknownhostsfile.v[0], why);
 	else
-		say_debug(1, "%s (hop %d): added its %s to %s", l->hop->name,
+		say_debug(1, "%s (hop %d): Permanently added its %s to %s",
+		    l->hop->name,
 		    l->number, text, l->hop->userknownhostsfile.v[0]);
 	free(text);
 	return OK;
 }
 
+static int
+mode_is(const struct hop *hop, const char *mode)
+{
+	return hop->stricthostkeychecking != NULL &&
+	    strcmp(hop->stricthostkeychecking, mode) == 0;
+}
+
+/* Does the mode ask nobody about a new key? */
+static int
+is_lax(const struct hop *hop)
+{
+	return mode_is(hop, "no") || mode_is(hop, "off") ||
+	    mode_is(hop, "false");
+}
+
+/*
+ * The command that removes the line; ssh-keygen(1) leaves alone a file that
+ * it is not named.
+ */
+static char *
+removal(const struct verdict *v)
+{
+	char *name = words_shell(v->name), *file = words_shell(v->changed.file);
+	char *s = xasprintf("remove the old one: ssh-keygen -R %s -f %s", name,
+	    file);
+
+	free(name);
+	free(file);
+	return s;
+}
+
+/* Where known keys are kept apart by address alone, two hosts may share it. */
 static int
 changed(struct chain *c, struct link *l, const struct verdict *v)
 {
@@ -369,11 +402,14 @@ changed(struct chain *c, struct link *l, const struct verdict *v)
 		advice = xasprintf("%s has to say so",
 		    l->hop->knownhostscommand);
 	else
-		advice = xasprintf("remove the old one: ssh-keygen -R '%s' "
-		    "-f '%s'", v->name, v->changed.file);
-	(void)fail(c, l, GIVEUP, "the host key has changed: %s offers "
-	    "%s, but %s has %s; somebody may be listening in; if it is right, "
-	    "%s", l->hop->name, text, v->changed.line, v->changed.key, advice);
+		advice = removal(v);
+	(void)fail(c, l, GIVEUP, "Host key verification failed: the host key "
+	    "has changed (REMOTE HOST IDENTIFICATION HAS CHANGED): %s offers "
+	    "%s, but %s has %s; somebody may be listening in%s%s; if it is "
+	    "right, %s", l->hop->name, text, v->changed.line, v->changed.key,
+	    is_lax(l->hop) ? "; StrictHostKeyChecking does not change that" :
+	    "", l->hop->hostkeyalias != NULL ? "" : "; if two hosts share this "
+	    "address, give each its own HostKeyAlias", advice);
 	free(advice);
 	free(text);
 	return GIVEUP;
@@ -421,15 +457,18 @@ static int
 agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
     int *status)
 {
-	char answer[ANSWER_MAX], *print, *first;
+	char answer[ANSWER_MAX], *print, *first, *name;
 	const char *text;
 	int got, yes = -1;
 
 	print = key_fingerprint(key);
-	first = xasprintf("%s. Go on connecting (yes/no/fingerprint)? ",
-	    question);
+	name = known_name(l->hop, 1);
+	first = xasprintf("The authenticity of host '%s' can't be established: "
+	    "%s. Are you sure you want to continue connecting "
+	    "(yes/no/[fingerprint])? ", name, question);
+	free(name);
 	for (text = first; yes == -1;
-	    text = "Please type yes, no or the fingerprint: ") {
+	    text = "Please type 'yes', 'no' or the fingerprint: ") {
 		*status = prompt(c, l, text, 1, answer, &got);
 		yes = *status == OK && got ? meaning(answer, print) : 0;
 	}
@@ -438,23 +477,62 @@ agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
 	return yes;
 }
 
-static int
-mode_is(const struct hop *hop, const char *mode)
+/* Adds flag and value, which a shell may take for more than a word. */
+static void
+add_flag(char **to, const char *flag, const char *value)
 {
-	return hop->stricthostkeychecking != NULL &&
-	    strcmp(hop->stricthostkeychecking, mode) == 0;
+	char *quoted, *s;
+
+	if (value == NULL)
+		return;
+	quoted = words_shell(value);
+	s = xasprintf("%s %s", flag, quoted);
+	words_join(to, " ", s);
+	free(s);
+	free(quoted);
+}
+
+/*
+ * The ssh that goes to l's hop the same way, and asks about its key: with all
+ * that decides which server that is and where its key is kept.  Of values that
+ * stand twice ssh takes the first.
+ */
+static char *
+asking_ssh(const struct chain *c, const struct link *l)
+{
+	const struct conf *conf = c->plan->conf;
+	char *way = plan_way(c->plan, l->hop, ","), *port, *s = xstrdup("ssh");
+	char *name = words_shell(l->hop->name);
+	const struct option *o;
+
+	port = xasprintf("%d", l->hop->port);
+	if (mode_is(l->hop, "yes") || mode_is(l->hop, "true"))
+		words_join(&s, " ", "-o StrictHostKeyChecking=ask");
+	if (l->hop->batchmode == 1)
+		words_join(&s, " ", "-o BatchMode=no");
+	add_flag(&s, "-F", conf->configfile);
+	add_flag(&s, "-J", way);
+	TAILQ_FOREACH(o, &conf->options, entry)
+		if (!conf_own(o) && ask_concerns(o, l->hop, l->number))
+			add_flag(&s, o->flag == 'i' ? "-i" : "-o", o->text);
+	add_flag(&s, "-p", port);
+	add_flag(&s, "-l", l->hop->user);
+	words_join(&s, " ", name);
+	free(name);
+	free(port);
+	free(way);
+	return s;
 }
 
 /* Nobody has accepted the key; ssh, going the same way, can ask. */
 static int
 refuse(struct chain *c, struct link *l, const char *question)
 {
-	char *way = plan_way(c->plan, l->hop, ",");
+	char *command = asking_ssh(c, l);
 
-	(void)fail(c, l, GIVEUP, "%s; compare it, and accept it with: ssh "
-	    "%s%s%s%s", question, way == NULL ? "" : "-J ",
-	    way == NULL ? "" : way, way == NULL ? "" : " ", l->hop->name);
-	free(way);
+	(void)fail(c, l, GIVEUP, "Host key verification failed: %s; compare "
+	    "it, and accept it with: %s", question, command);
+	free(command);
 	return GIVEUP;
 }
 
@@ -467,8 +545,7 @@ unknown(struct chain *c, struct link *l, const struct verdict *v)
 	int status = OK;
 
 	if (v->other.file == NULL && (mode_is(hop, "accept-new") ||
-	    mode_is(hop, "no") || mode_is(hop, "off") ||
-	    mode_is(hop, "false")))
+	    is_lax(hop)))
 		return accept_new(c, l, v->key);
 	text = describe(v->key);
 	name = known_name(hop, 1);
