@@ -177,21 +177,16 @@ fill_descriptors(void)
 /*
  * A reader that leaves is noticed by write(2), no core is left with keys in
  * it and no other process looks into us, and a ProxyCommand or Match exec that
- * starts us again, for one of our own hops, is told so.
+ * starts us again for the same route is told so.
  */
 static void
-settle_in(void)
+settle_in(const struct conf *conf)
 {
 	struct rlimit none = { 0, 0 };
-	const char *mark = getenv(MARK);
 	sigset_t none_blocked;
 
-	if (mark != NULL && strcmp(mark, "1") == 0) {
-		say("started by itself: ssh_config sends a gateway through "
-		    "proxyhop, too; exclude it there: Host * !gateway");
+	if (mark_set(conf) == -1)
 		exit(GIVEUP);
-	}
-	setenv(MARK, "1", 1);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* who started us may have blocked those that end us and our children */
@@ -281,7 +276,7 @@ main(int argc, char *argv[])
 	fill_descriptors();
 	options(argc, argv, &conf);
 	say_open(conf.logfile, conf.quiet ? -1 : conf.verbose);
-	settle_in();
+	settle_in(&conf);
 
 	if ((status = plan_make(&plan, &conf)) == OK) {
 		if (conf.print)

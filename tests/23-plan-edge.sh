@@ -384,14 +384,27 @@ gw1" -J gw1
 	conf "Host gw1" "ProxyJump gw2"
 	by "no circle" "gw1 gw2" -J gw1
 	conf
-	# A proxyhop that has been started by one.
-	refused "PROXYHOP=1" 1 '^proxyhop: started by itself' env PROXYHOP=1 \
-	    $PROXYHOP_WRAP "$PROXYHOP" -r none -F "$CONF" -J gw1 "${to[@]}"
+	# A proxyhop that has been started by one, for the same or for another.
 	says "PROXYHOP is something else" "" env PROXYHOP=/usr/bin/proxyhop \
 	    $PROXYHOP_WRAP "$PROXYHOP" -r none -F "$CONF" -J gw1
 	conf "Match exec \"$PROXYHOP -r none -F $T/ssh_config -G -J gw1 x 22\"" \
 	    "User nobody-here"
-	by "Match exec runs proxyhop, which refuses" gw1 -J gw1
+	stops "Match exec runs a proxyhop for another route" 1 \
+	    "gw1 .*: auth: " -J gw1
+	conf "Match exec \"$PROXYHOP -r none -F $T/ssh_config.new -G -J gw1 \
+${to[*]}\"" "User nobody-here"
+	by "Match exec runs proxyhop for the same, which refuses" gw1 -J gw1
+	conf "Match exec \"test -z \$PROXYHOP\"" "User nobody-here"
+	by "Match exec sees the mark, as one word" gw1 -J gw1
+	conf "Host gw1" "ProxyCommand sh -c 'exec $PROXYHOP -r none \
+-F $T/ssh_config.new -J gw1 ${to[*]}'"
+	hop -r none -J gw1 "${to[@]}" </dev/null >"$T/out" 2>"$T/err"
+	check "a ProxyCommand that takes the same route fails" test $? -ne 0
+	check "a ProxyCommand that takes the same route is told of" \
+	    grep -q "^proxyhop: started by itself: the route to ${to[0]}:" "$T/err"
+	conf "Host gw1" "ProxyCommand sh -c 'exec $PROXYHOP -r none \
+-F $T/ssh_config -J gw2 %h %p'"
+	by "a ProxyCommand that takes another route" "gw1 gw2" -J gw1
 	conf "Match exec \"env -u PROXYHOP $PROXYHOP -r none -F $T/ssh_config \
 -G -J gw1 x 22\"" "User nobody-here"
 	stops "Match exec runs a proxyhop that does not know" 1 \

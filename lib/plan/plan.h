@@ -174,6 +174,9 @@ char	*tokens_proxy(const struct hop *);
 char	*tokens_forward(const struct hop *, const char *, int);
 int	 tokens_check(const struct hop *);
 
+/* mark.c: which routes are being taken by those who started us */
+int	 mark_set(const struct conf *);
+
 /* safe.c: can nobody else write a file? */
 int	 safe_file(int, const char *);
 
