@@ -123,6 +123,16 @@ stops "a user's certificate" user "Certificate invalid: not a host certificate"
 stops "no certificate at all" plain "is not known .*no certificate of the CA in"
 stops "no certificate, none but those allowed" plain "key exchange|certificate" \
     "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
+for name in principal expired foreign; do
+	use $name
+	if timeout 20 setsid -w ssh -F "$CONF" -J good $name true \
+	    </dev/null >"$T/ssh.out" 2>&1; then
+		fail "second hop, $name: ssh refuses" "$T/ssh.out"
+	fi
+	refused "second hop, $name" 1 \
+	    "^proxyhop: $name \(hop 2 of 2.*hostkey: .*(nvalid|No matching CA)" \
+	    hop -J good,$name 127.0.0.1 "${PORT[echo]}"
+done
 # OpenSSH takes it until 10.2
 use nobody
 refused "no principal" 1 "hostkey: Certificate lacks principal list" \
