@@ -19,7 +19,7 @@
 #define MORE	8	/* descriptors of a step that waits for its own */
 #define PATIENCE	1000	/* ms; a set-up that takes longer is shown */
 #define PAUSE	100	/* ms before the second try; doubled each time */
-#define MAX_PAUSE	1600
+#define MAX_PAUSE	3200	/* ms; a busy server counts tries, too */
 
 /* The end of the chain: what it relays goes to our stdin and stdout. */
 static const struct relay *
@@ -240,7 +240,7 @@ chain_again(struct chain *c, int most, const char *cause)
 	/* asking for the target is no try: its client may want to know */
 	if (c->tries < 0)
 		return 0;
-	pause = PAUSE << (c->tries < 4 ? c->tries : 4);
+	pause = c->tries < 5 ? PAUSE << c->tries : MAX_PAUSE;
 	if (c->tries == 0)
 		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
 	if (most > 0 && hop->connectionattempts - 1 > most)

@@ -191,7 +191,17 @@ static int
 is_busy(const struct link *l)
 {
 	return l->greeting == NULL ||
-	    strstr(l->greeting, "MaxStartups") != NULL ||
+	    strstr(l->greeting, "MaxStartups") != NULL;
+}
+
+/*
+ * sshd_config(5), PerSourcePenalties: where we come from has behaved badly, and
+ * each connection more may make it worse.
+ */
+static int
+is_penalty(const struct link *l)
+{
+	return l->greeting != NULL &&
 	    strncmp(l->greeting, "Not allowed", 11) == 0;
 }
 
@@ -210,6 +220,11 @@ fail_greeting(struct chain *c, struct link *l)
 		return status;
 	if (strstr(libssh_error(l), "Connection reset") != NULL)
 		cause = "connection reset before its banner";
+	if (is_penalty(l))
+		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
+		    "from this address for a while, after logins that failed "
+		    "(PerSourcePenalties); wait before the next try",
+		    l->greeting);
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting, l->hop->port);
