@@ -154,6 +154,7 @@ options(int argc, char *argv[], struct conf *conf)
 		    "ssh's ProxyUseFdpass yes");
 	if (conf_file(conf) == -1)
 		exit(GIVEUP);
+	parent_take(conf);
 }
 
 /*

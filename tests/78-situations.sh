@@ -165,3 +165,25 @@ while IFS=$'\t' read -r name with jump want config; do
 	rows=$((rows + 1))
 done < <(sed -E 's/\t+/\t/g' "$TESTS/situations.table")
 at_least "situations" "$rows" 17
+
+# ssh hands -F and -v on to its jump hosts; we take those of the ssh that has
+# started us.
+conf "Host other" "HostName 127.0.0.1" "Port ${PORT[gw1]}" "IdentityFile $T/id"
+by_parent()
+{
+	timeout $((30 * TEST_TIME_FACTOR)) setsid -w "$REAL" "$@" \
+	    </dev/null >"$T/out" 2>"$T/us.err"
+}
+line="$PROXYHOP_WRAP $PROXYHOP -r none -J other %h %p"
+if [ -z "$PROXYHOP_WRAP" ]; then
+	by_parent -F "$CONF" -o ProxyCommand="$line" target echo arrived
+	equal "ssh -F: the hops are in that file" "$(cat "$T/out")" arrived
+	equal "ssh -F: no word" "$(cat "$T/us.err")" ""
+	by_parent target -F "$CONF" -o ProxyCommand="$line" -v echo arrived
+	equal "ssh -F after the host" "$(cat "$T/out")" arrived
+	check "ssh -v: the hops tell of themselves" \
+	    grep -q '^proxyhop: other (hop 1): auth, ' "$T/us.err"
+	check "the twin: ours wins over ssh's -F" bash -c '! "$@"' - \
+	    timeout 30 "$REAL" -F "$CONF" -o BatchMode=yes \
+	    -o ProxyCommand="${line/-r/-F none -r}" target true
+fi

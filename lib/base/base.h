@@ -78,6 +78,9 @@ pid_t	 child_fork(int);
 pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
 
+/* os_linux.c: what one system has, and others do not */
+int	 os_parent(const char *, struct words *);
+
 /* terminal.c: one question at a time on a terminal */
 void	 terminal_take(void);
 int	 terminal_taken(void);

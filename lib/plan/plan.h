@@ -174,6 +174,9 @@ char	*tokens_proxy(const struct hop *);
 char	*tokens_forward(const struct hop *, const char *, int);
 int	 tokens_check(const struct hop *);
 
+/* parent.c: what the ssh that has started us was told */
+void	 parent_take(struct conf *);
+
 /* mark.c: which routes are being taken by those who started us */
 int	 mark_set(const struct conf *);
 
