@@ -165,5 +165,29 @@ odd_answers()
 	done
 }
 
+# What is of a hop and not done is told of with -v, for the hop that has it.
+not_done()
+{
+	local row
+
+	bare -r none -F none -v -G -J gw1,gw2 x 22 </dev/null >"$T/out" 2>"$T/err"
+	equal "nothing is set: nothing is told of" \
+	    "$(grep -c 'not for a hop' "$T/err")" 0
+	for row in AddKeysToAgent=ask GSSAPIAuthentication=yes \
+	    HostbasedAuthentication=yes "SecurityKeyProvider=/lib/x" \
+	    "LocalCommand=touch x"; do
+		bare -r none -F none -v -G -J gw1,gw2 -o "gw2:$row" x 22 \
+		    </dev/null >"$T/out" 2>"$T/err"
+		equal "$row is told of once, for its hop" \
+		    "$(grep 'not for a hop' "$T/err" | tr A-Z a-z |
+		    grep -c "^proxyhop: gw2: $(tr A-Z= 'a-z ' <<<"$row"): ") \
+$(grep -c 'not for a hop' "$T/err")" "1 1"
+		bare -r none -F none -G -J gw1,gw2 -o "gw2:$row" x 22 \
+		    </dev/null >"$T/out" 2>"$T/err"
+		equal "$row: not without -v" "$(cat "$T/err")" ""
+	done
+}
+
 without_ssh
 odd_answers
+not_done

@@ -205,7 +205,9 @@ ask_read(struct hop *hop, char *answer)
 		if ((value = strchr(line, ' ')) == NULL)
 			continue;
 		*value++ = '\0';
-		if (keyword_set(hop, line, value) == -1 &&
+		if (!keyword_known(line))
+			passed_note(hop, line, value);
+		else if (keyword_set(hop, line, value) == -1 &&
 		    read_odd(hop, line, value) == -1)
 			return -1;
 	}

@@ -287,6 +287,7 @@ hop_free(struct hop *hop)
 	if (hop == NULL)
 		return;
 	keyword_free(hop);
+	words_free(&hop->passed);
 	free(hop->spec);
 	free(hop->command);
 	free(hop->name);

@@ -324,6 +324,7 @@ forget(struct plan *plan)
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		keyword_free(hop);
+		words_free(&hop->passed);
 		free(hop->command);
 		hop->command = NULL;
 		hop->asked = hop->asked_alone = 0;
@@ -702,6 +703,7 @@ settle(const struct plan *plan, struct hop *hop, int n)
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
+	passed_say(hop);
 	if (beyond_us(hop) || tokens_check(hop) == -1 ||
 	    expand_revoked(hop) == -1)
 		return -1;

@@ -57,6 +57,7 @@ struct hop {
 	int			 jumped;	/* it had a ProxyJump itself */
 	int			 asked_alone;	/* as if none came before it */
 	char			*command;	/* its ProxyCommand then */
+	struct words		 passed;	/* what is not done, in words */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addressfamily;
@@ -176,6 +177,10 @@ int	 tokens_check(const struct hop *);
 
 /* parent.c: what the ssh that has started us was told */
 void	 parent_take(struct conf *);
+
+/* passed.c: what ssh -G says of a hop, and is not done */
+void	 passed_note(struct hop *, const char *, const char *);
+void	 passed_say(const struct hop *);
 
 /* mark.c: which routes are being taken by those who started us */
 int	 mark_set(const struct conf *);

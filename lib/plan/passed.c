@@ -1,0 +1,60 @@
+/*
+ * What ssh -G says that would be of a hop, and that we do not do: told of with
+ * -v.  All else is the session's, or is done by the ssh that is asked.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+static const struct {
+	const char	*name;		/* as ssh -G prints it */
+	const char	*fine;		/* values that change nothing */
+	const char	*instead;	/* what is so without it */
+} rows[] = {
+	{ "addkeystoagent", "no false", "no key is added to the agent" },
+	{ "gssapiauthentication", "no false", "it is not tried" },
+	{ "gssapikeyexchange", "no false", "it is not tried" },
+	{ "hostbasedauthentication", "no false", "it is not tried" },
+	{ "localcommand", "none", "it is not run" },
+	{ "securitykeyprovider", "internal", "it is not loaded" },
+	{ "versionaddendum", "none", "our version is libssh's" },
+	{ NULL, NULL, NULL }
+};
+
+static int
+is_one_of(const char *list, const char *value)
+{
+	char *copy, *rest, *word;
+	int found = 0;
+
+	copy = rest = xstrdup(list);
+	while (!found && (word = strsep(&rest, " ")) != NULL)
+		found = strcasecmp(word, value) == 0;
+	free(copy);
+	return found;
+}
+
+/* Notes in hop what is not done of "name value", which is no setting of it. */
+void
+passed_note(struct hop *hop, const char *name, const char *value)
+{
+	size_t i;
+
+	for (i = 0; rows[i].name != NULL; i++)
+		if (strcasecmp(rows[i].name, name) == 0 &&
+		    *value != '\0' && !is_one_of(rows[i].fine, value))
+			words_add(&hop->passed, xasprintf("%s %s: not for a "
+			    "hop: %s", name, value, rows[i].instead));
+}
+
+/* Says what has been noted. */
+void
+passed_say(const struct hop *hop)
+{
+	size_t i;
+
+	for (i = 0; i < hop->passed.n; i++)
+		say_debug(1, "%s: %s", hop->name, hop->passed.v[i]);
+}
