@@ -94,7 +94,8 @@ bad_hostname()
 	    hop -r none there 22
 	refused "HostName $q of the target, connected to by itself" 1 \
 	    '^proxyhop: there: HostName ' hop -r none -J none there 22
-	refused "HostName $q, without ssh" 1 '^proxyhop: gw2: HostName ' \
+	refused "HostName $q, without ssh" 1 \
+	    '^proxyhop: (gw2: HostName |-o gw2:HostName=)' \
 	    env PATH="$T/empty" $PROXYHOP_WRAP "$PROXYHOP" -r none -F none \
 	    -J gw1,gw2 -o "gw2:HostName=$1" there 22
 	conf
