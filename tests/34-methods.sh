@@ -352,14 +352,14 @@ END
 	IDENTITY=([rounds]=$T/absent [change]=$T/absent)
 	write_config gw1 gw2 gw3 rounds change
 	conf "Host *" "BatchMode no"
-	may_say='it says: (Last login|two hours ago)$' talk \
+	may_say='it says "(Last login|two hours ago)"$' talk \
 	    "two rounds of two questions" 0 \
 	    --wait 'hop 1 of 1\): .*Round 1 of 2.*Name: ' --type me \
 	    --wait 'hop 1 of 1\): .*Secret: ' --type secret1 \
 	    --wait 'Round 2 of 2.*Name: ' --type me \
 	    --wait 'Secret: ' --type secret2 --never '\x1b' -- -J rounds
 	check "a round without a question is shown" \
-	    grep -q 'rounds (hop 1 of 1): it says: Last login' "$T/talk.err"
+	    grep -q 'rounds (hop 1 of 1): it says "Last login"' "$T/talk.err"
 	equal "echo is as the server has it" \
 	    "$(sed -n 's/.*echo=\([a-z]*\) .*/\1/p' "$T/talk.info" |
 	    tr '\n' ' ')" "on off on off "

@@ -79,16 +79,16 @@ not_much()
 texts()
 {
 	hostile banner
-	ends "escapes in the login banner" 1 auth 'it says: one.*three'
+	ends "escapes in the login banner" 1 auth 'it says "one.*three.*"'
 	hostile refuse
 	ends "escapes in the channel's refusal" 2 forward \
-	    "could not open 127.0.0.1:${PORT[echo]}: one"
+	    "could not open 127.0.0.1:${PORT[echo]}: it says .one"
 	hostile disconnect
 	ends "escapes in DISCONNECT" '[12]' auth 'one'
 	write_config gw1 bad
 	conf "Host gw1" "User nobody-at-all"
 	refused "escapes in the banner of a real sshd" 1 \
-	    '^proxyhop: gw1 .*it says: hello .*second line' \
+	    '^proxyhop: gw1 .*it says "hello .*second line"' \
 	    hop -J gw1 "${to[@]}"
 	clean "escapes in the banner of a real sshd"
 	hop -v -J gw1 "${to[@]}" </dev/null >/dev/null 2>"$T/refused.err"

@@ -115,8 +115,8 @@ before_others()
 	sed -i "/^Host gw2/,/^Host/{/IdentityFile.*id\$/d}" "$CONF"
 	words -J gw1,gw2
 	shows "before a question, which stays" 0 \
-	    'gw2 \(hop 2 of 2\): passphrase for key .*:' --wait "$SECOND" \
-	    --run "$go" --wait '\r\x1b\[Kgw2 \(hop 2 of 2\): passphrase.*: ' \
+	    '[^ ]*@gw2 \(hop 2 of 2\): Enter passphrase for key .*:' --wait "$SECOND" \
+	    --run "$go" --wait '\r\x1b\[K[^ ]*@gw2 \(hop 2 of 2\): Enter passphrase.*: ' \
 	    --hold 1.2 --type sesame -- "${run[@]}"
 	hold
 	words -J gw1,gw2 -o gw2:ConnectTimeout=2
@@ -330,7 +330,7 @@ attempts()
 	    127.0.0.1 22
 	forget gw1
 	refused "ConnectionAttempts 5, hop 2" 2 \
-	    "^proxyhop: gw1 .*: forward: .*Connection refused, 5 times; " \
+	    "^proxyhop: gw1 .*: forward: .*\"Connection refused\", 5 times; " \
 	    hop -J gw1,gw2 -o "2:Port=${PORT[bound]}" \
 	    -o 1:ConnectionAttempts=1 -o 2:ConnectionAttempts=5 127.0.0.1 22
 	n="connect_to 127.0.0.1 port ${PORT[bound]}: failed"
@@ -343,7 +343,7 @@ attempts()
 	in_between "ConnectionAttempts 100" $start 0 $((1000 + SLACK))
 	forget gw1
 	refused "the target is asked for once" 2 \
-	    "^proxyhop: gw1 .*: forward: .*Connection refused; " \
+	    "^proxyhop: gw1 .*: forward: .*\"Connection refused\"; " \
 	    hop -J gw1 -o ConnectionAttempts=5 127.0.0.1 "${PORT[bound]}"
 	equal "the gateway was asked once" "$(grep -c "$n" "$T/gw1.log")" 1
 }

@@ -54,6 +54,8 @@ void	 words_add(struct words *, char *);
 void	 words_free(struct words *);
 void	 words_join(char **, const char *, const char *);
 char	*words_visible(const char *);
+#define SAID_MAX	200	/* bytes of what a stranger says, shown */
+char	*words_said(const char *);
 char	*words_base64(const void *, size_t);
 int	 words_unbase64(const char *, unsigned char **);
 const char *words_split(struct words *, const char *);

@@ -3,6 +3,7 @@
  * elsewhere made fit to be shown.
  */
 
+#include <ctype.h>
 #include <err.h>
 #include <resolv.h>
 #include <stdarg.h>
@@ -115,6 +116,46 @@ words_visible(const char *s)
 	    -1)
 		errx(RETRY, "out of memory");
 	return text;
+}
+
+/* Copies s without blanks at its ends, and with one wherever there are more. */
+static char *
+fold(const char *s)
+{
+	char *folded = xcalloc(1, strlen(s) + 1), *to = folded;
+
+	for (; *s != '\0'; s++)
+		if (!isspace((unsigned char)*s))
+			*to++ = *s;
+		else if (to > folded && to[-1] != ' ')
+			*to++ = ' ';
+	if (to > folded && to[-1] == ' ')
+		to[-1] = '\0';
+	return folded;
+}
+
+/*
+ * Returns what a stranger says, to stand between double quotes in a line of
+ * ours: visible, at most SAID_MAX bytes, without a double quote, and without
+ * the blanks that could make it look like a line of its own on a terminal.  The
+ * caller frees it.
+ */
+char *
+words_said(const char *s)
+{
+	char *folded = fold(s), *seen = words_visible(folded), *p;
+	size_t end = SAID_MAX - strlen("...");
+
+	free(folded);
+	for (p = seen; *p != '\0'; p++)
+		if (*p == '"')
+			*p = '\'';
+	if (strlen(seen) > SAID_MAX) {
+		while ((seen[end] & 0xc0) == 0x80)	/* within UTF-8 */
+			end--;
+		strlcpy(seen + end, "...", 4);
+	}
+	return seen;
 }
 
 /* Returns n bytes in base64 (RFC 4648), which the caller frees. */

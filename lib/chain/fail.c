@@ -134,12 +134,24 @@ bracketed(const char *words, const char *what)
 		return NULL;
 	p += strlen(what);
 	list = xstrndup(p, strcspn(p, "]"));
-	seen = words_visible(list);
+	seen = words_said(list);
 	free(list);
 	return seen;
 }
 
-/* Returns the first algorithm of list that libssh has, or NULL. */
+/*
+ * Is it an algorithm that libssh has, but has not on by itself?  A stranger in
+ * between could have chosen it for us.
+ */
+static int
+is_weak(const char *name)
+{
+	return strstr(name, "sha1") != NULL || strstr(name, "cbc") != NULL ||
+	    strstr(name, "md5") != NULL || strcmp(name, "ssh-rsa") == 0 ||
+	    strcmp(name, "ssh-dss") == 0 || strcmp(name, "none") == 0;
+}
+
+/* Returns the first algorithm of list that libssh has on, or NULL. */
 static char *
 first_known(const char *list, enum ssh_options_e option)
 {
@@ -148,7 +160,7 @@ first_known(const char *list, enum ssh_options_e option)
 
 	copy = rest = xstrdup(list);
 	while (known == NULL && (name = strsep(&rest, ",")) != NULL)
-		if (*name != '\0' && scratch != NULL &&
+		if (*name != '\0' && !is_weak(name) && scratch != NULL &&
 		    ssh_options_set(scratch, option, name) == 0)
 			known = xstrdup(name);
 	free(copy);
@@ -158,7 +170,8 @@ first_known(const char *list, enum ssh_options_e option)
 
 /*
  * RFC 4253, 7.1: no algorithm of one kind that both have.  Says both lists
- * and the line that allows what the server likes best of what libssh has.
+ * and the line that allows what the server likes best of what libssh has on by
+ * itself: no key has proved that it is this server which offers nothing better.
  */
 static int
 fail_agree(struct chain *c, struct link *l)
@@ -174,8 +187,8 @@ fail_agree(struct chain *c, struct link *l)
 		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
 	else if ((known = first_known(theirs, k->option)) == NULL)
 		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
-		    "ours: %s; libssh has none of the server's", k->keyword,
-		    theirs, ours);
+		    "ours: %s; the server is too old for libssh, or somebody "
+		    "is in between", k->keyword, theirs, ours);
 	else
 		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
 		    "ours: %s; to allow one, in ssh_config: Host %s, %s +%s",
@@ -218,7 +231,7 @@ fail_greeting(struct chain *c, struct link *l)
 	if (l->number > 1 && l[-1].command != NULL &&
 	    (status = command_forward_end(c, l - 1, l->greeting)) != OK)
 		return status;
-	if (strstr(libssh_error(l), "Connection reset") != NULL)
+	if (libssh_found(l, LIBSSH_RESET))
 		cause = "connection reset before its banner";
 	if (is_penalty(l))
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
@@ -248,16 +261,14 @@ fail_greeting(struct chain *c, struct link *l)
 int
 fail_connect(struct chain *c, struct link *l)
 {
-	const char *words = libssh_error(l);
-
 	if (l->stage == STAGE_BANNER && libssh_disconnected(l))
 		return fail_greeting(c, l);
-	if (strstr(words, "no match for method") != NULL)
+	if (libssh_found(l, LIBSSH_NO_MATCH))
 		return fail_agree(c, l);
-	if (strstr(words, "No version of SSH protocol") != NULL)
+	if (libssh_found(l, LIBSSH_NO_VERSION))
 		l->stage = STAGE_BANNER;
 	/* libssh forgets which of the two it was */
-	if (strstr(words, "verify server hostkey signature") != NULL)
+	if (libssh_found(l, LIBSSH_NO_PROOF))
 		return fail(c, l, GIVEUP, "it has not proved to own its "
 		    "host key, or that is an RSA key of fewer bits than "
 		    "RequiredRSASize (%d); have a longer one made there",
@@ -279,7 +290,7 @@ refusal(const struct link *l, unsigned *code)
 	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
 	    code, &n) != 1 || n == 0)
 		return NULL;
-	return words_visible(text + n);
+	return words_said(text + n);
 }
 
 /* The session has ended while it was to open a channel. */
@@ -316,7 +327,7 @@ fail_forward(struct chain *c, struct link *l)
 		    "allowed there?", name, l->command) : fail_opening(c, l);
 	if (l->command != NULL)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
-		    "ForwardCommand (%s): %s; check MaxSessions there", name,
+		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions there", name,
 		    l->command, words);
 	else if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
@@ -328,16 +339,17 @@ fail_forward(struct chain *c, struct link *l)
 	    chain_again(c, REFUSALS, "connection refused"))
 		status = AGAIN;
 	else if (code == 2)
-		status = fail(c, l, RETRY, "%s could not open %s:%d: %s%s; "
+		status = fail(c, l, RETRY, "%s could not open %s:%d: "
+		    "it says \"%s\"%s; "
 		    "check that it is up and can be reached from %s", name,
 		    host, port, words, chain_tries(c, 1), name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
-		    "resource shortage: %s; try again later", name, host,
+		    "resource shortage, it says \"%s\"; try again later", name, host,
 		    port, words);
 	else
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
-		    "%s (reason %u); is it an SSH server that forwards TCP?",
+		    "it says \"%s\" (reason %u); is it an SSH server that forwards TCP?",
 		    name, host, port, words, code);
 	free(words);
 	return status;

@@ -11,9 +11,7 @@
 #include "chain/chain.h"
 
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
-#define BANNER_MAX	200	/* of a server's banner, in a failure's line */
-#define SAID_MAX	200	/* characters of a server's line, shown */
-#define LINES_MAX	20	/* of them in one login */
+#define LINES_MAX	20	/* of a server's, shown in one login */
 #define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
 #define PARTS_MAX	32	/* methods that are taken, one after another */
 
@@ -105,17 +103,6 @@ attempts(const struct hop *hop)
 	    hop->numberofpasswordprompts;
 }
 
-/* What a server says, fit to be shown, and no longer than a person reads. */
-static char *
-cut(const char *line)
-{
-	char *seen = words_visible(line);
-
-	if (strlen(seen) > SAID_MAX)
-		strlcpy(seen + SAID_MAX - 3, "...", 4);
-	return seen;
-}
-
 /* Adds the lines of a server's text to *to as one line that can be shown. */
 static void
 add_lines(char **to, const char *lines)
@@ -128,8 +115,9 @@ add_lines(char **to, const char *lines)
 		if (*line == '\0')
 			continue;
 		n++;
-		seen = cut(line);
-		words_join(to, " ", seen);
+		seen = words_said(line);
+		if (*seen != '\0')
+			words_join(to, " ", seen);
 		free(seen);
 	}
 	free(copy);
@@ -141,11 +129,16 @@ answer_one(struct login *login, unsigned i)
 {
 	ssh_session s = login->l->session;
 	char answer[ANSWER_MAX] = "", *text = NULL, echo;
+	const char *question = ssh_userauth_kbdint_getprompt(s, i, &echo);
+	size_t len = strlen(question);
 	int rc;
 
 	add_lines(&text, ssh_userauth_kbdint_getname(s));
 	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
-	add_lines(&text, ssh_userauth_kbdint_getprompt(s, i, &echo));
+	add_lines(&text, question);
+	/* what is typed stands apart from it */
+	if (text != NULL && len > 0 && question[len - 1] == ' ')
+		words_join(&text, "", " ");
 	rc = auth_ask(login, text == NULL ? "" : text, echo, answer);
 	if (rc == 0)
 		(void)ssh_userauth_kbdint_setanswer(s, i, answer);
@@ -159,12 +152,13 @@ static void
 tell_line(struct login *login, const char *line)
 {
 	const struct link *l = login->l;
-	char *seen;
+	char *seen = words_said(line);
 
-	if (*line == '\0' || login->told++ >= LINES_MAX)
+	if (*seen == '\0' || login->told++ >= LINES_MAX) {
+		free(seen);
 		return;
-	seen = cut(line);
-	say("%s (hop %d of %d): it says: %s", l->hop->name, l->number,
+	}
+	say("%s (hop %d of %d): it says \"%s\"", l->hop->name, l->number,
 	    login->c->plan->nhops, seen);
 	if (login->told == LINES_MAX)
 		say("%s (hop %d of %d): what else it says is not shown",
@@ -432,10 +426,8 @@ banner(const struct link *l)
 
 	if ((text = ssh_get_issue_banner(l->session)) == NULL)
 		return NULL;
-	seen = words_visible(text);
+	seen = words_said(text);
 	ssh_string_free_char(text);
-	if (strlen(seen) > BANNER_MAX)
-		strlcpy(seen + BANNER_MAX - 3, "...", 4);
 	return seen;
 }
 
@@ -478,12 +470,12 @@ refused(struct login *login)
 	}
 	taken = still_taken(login);
 	says = banner(l);
-	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s"
+	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s%s"
 	    "; check User, IdentityFile and PreferredAuthentications",
 	    login->partial ? "only half let in as" : "not let in as",
 	    l->hop->user, keys, login->partial ? "also wants" : "takes",
-	    taken, says == NULL ? "" : "; it says: ",
-	    says == NULL ? "" : says);
+	    taken, says == NULL ? "" : "; it says \"",
+	    says == NULL ? "" : says, says == NULL ? "" : "\"");
 	free(says);
 	free(taken);
 	free(keys);
@@ -506,7 +498,7 @@ auth(struct chain *c, struct link *l)
 	result = try_methods(&login);
 	status = login.status;
 	if ((says = banner(l)) != NULL)
-		say_debug(1, "%s (hop %d): it says: %s", l->hop->name,
+		say_debug(1, "%s (hop %d): it says \"%s\"", l->hop->name,
 		    l->number, says);
 	free(says);
 	if (status == OK && result != YES)

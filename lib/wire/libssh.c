@@ -10,40 +10,80 @@
 
 #include "wire/wire.h"
 
+#define DISCONNECT	"Received SSH_MSG_DISCONNECT: "
+#define GREETING	"ssh_protocol_version_exchange: "
+#define REJECTED	"Packet filter: rejected packet (type "
+
+static int
+begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
 /*
- * What libssh says in words that are about libssh, and what it means.  A
- * finding is its own; reading on, it may forget that, and say instead that the
- * connection has failed with success.
+ * How libssh's words begin, and what they mean: what follows may be a far
+ * end's.  What is found by a function is remembered; reading on, libssh may
+ * forget that, and say instead that the connection has failed with success.
  */
 static const struct phrase {
-	const char	*inside, *meaning;
-	int		 finding;
+	const char	*begin, *meaning, *function;
 } phrases[] = {
-	{ "SSH_MSG_DISCONNECT: ", NULL, 1 },	/* its own words */
-	{ "no match for method", "no algorithm in common", 1 },
-	{ "No version of SSH protocol", "it speaks no SSH 2", 1 },
-	{ "too large banner", "it sends what is no SSH banner", 1 },
-	{ "Packet len too high", "it sent what is no SSH packet", 1 },
-	{ "callback_receive_banner", "it sends what is no SSH banner", 0 },
-	{ "read_packet()", "it sent what is no SSH packet", 0 },
-	{ "HMAC error", "a packet from it was not intact", 0 },
-	{ "Decryption error", "a packet from it was not intact", 0 },
-	{ "decrypt", "a packet from it was not intact", 0 },
-	{ "Connection reset", "connection reset", 0 },
-	{ "Broken pipe", "connection reset", 0 },
-	{ "disconnected", "connection closed", 0 },
-	{ "Success", "connection closed", 0 },
-	{ NULL, NULL, 0 }
+	{ DISCONNECT, NULL,		/* its own words */
+	    "ssh_packet_disconnect_callback" },
+	{ LIBSSH_NO_MATCH, "no algorithm in common",
+	    "ssh_kex_select_methods" },
+	{ LIBSSH_NO_VERSION, "it speaks no SSH 2",
+	    "ssh_client_connection_callback" },
+	{ "Receiving banner: too large banner",
+	    "it sends what is no SSH banner", "callback_receive_banner" },
+	{ "read_packet(): Packet len too high",
+	    "it sent what is no SSH packet", "ssh_packet_socket_callback" },
+	{ "Wrong state in callback_receive_banner",
+	    "it sends what is no SSH banner", NULL },
+	{ "read_packet()", "it sent what is no SSH packet", NULL },
+	{ "HMAC error", "a packet from it was not intact", NULL },
+	{ "Decryption error", "a packet from it was not intact", NULL },
+	{ "Access denied for ", "connection closed", NULL },
+	{ "Channel opening failure: ", "connection closed", NULL },
+	{ "Connection reset", "connection reset", NULL },
+	{ "Broken pipe", "connection reset", NULL },
+	{ "disconnected", "connection closed", NULL },
+	{ "Success", "connection closed", NULL },
+	{ NULL, NULL, NULL }
 };
+
+/* What the system says of a socket, without what libssh puts before it. */
+static const char *
+bare(const char *words)
+{
+	static const char *const before[] = { "Socket error: ",
+	    "Writing packet: error on socket (or connection closed): " };
+	size_t i;
+
+	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++)
+		if (begins(words, before[i]))
+			return words + strlen(before[i]);
+	return words;
+}
 
 static const struct phrase *
 phrase(const char *words)
 {
 	const struct phrase *p = phrases;
 
-	while (p->inside != NULL && strstr(words, p->inside) == NULL)
+	words = bare(words);
+	while (p->begin != NULL && !begins(words, p->begin))
 		p++;
 	return p;
+}
+
+/* Is this line of function's log one that is to be remembered? */
+static int
+is_finding(const char *function, const char *text)
+{
+	const struct phrase *p = phrase(text);
+
+	return p->function != NULL && strcmp(function, p->function) == 0;
 }
 
 /* Notes the first line that came in place of a banner (RFC 4253, 4.2). */
@@ -51,13 +91,7 @@ static void
 note_greeting(struct link *l, const char *line)
 {
 	if (l->greeting == NULL && *line != '\0')
-		l->greeting = words_visible(line);
-}
-
-static int
-begins(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
+		l->greeting = words_said(line);
 }
 
 /*
@@ -102,9 +136,10 @@ on_log(int priority, const char *function, const char *text, void *arg)
 		text = p + 2;
 	if (l != NULL)
 		note_channel(l, function, text);
-	if (l != NULL && (p = strstr(text, "_version_exchange: ")) != NULL)
-		note_greeting(l, p + strlen("_version_exchange: "));
-	if (l != NULL && l->reason == NULL && phrase(text)->finding)
+	if (l != NULL && strcmp(function, "callback_receive_banner") == 0 &&
+	    begins(text, GREETING))
+		note_greeting(l, text + strlen(GREETING));
+	if (l != NULL && l->reason == NULL && is_finding(function, text))
 		l->reason = xstrdup(text);
 	if (say_level() < 3)
 		return;
@@ -152,13 +187,11 @@ libssh_log_of(struct link *l)
 int
 libssh_disconnected(const struct link *l)
 {
-	const char *words = ssh_get_error(l->session);
+	const char *words = bare(ssh_get_error(l->session));
 
-	return l->reason == NULL &&
-	    (strstr(words, "disconnected") != NULL ||
-	    strstr(words, "Connection reset") != NULL ||
-	    strstr(words, "Broken pipe") != NULL ||
-	    strstr(words, "Success") != NULL);
+	return l->reason == NULL && (begins(words, "disconnected") ||
+	    begins(words, "Connection reset") ||
+	    begins(words, "Broken pipe") || begins(words, "Success"));
 }
 
 /* Returns what libssh has found wrong with l, or else what it says last. */
@@ -166,6 +199,28 @@ const char *
 libssh_error(const struct link *l)
 {
 	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
+}
+
+/* Does that begin so?  What follows may be the server's words. */
+int
+libssh_found(const struct link *l, const char *begin)
+{
+	return begins(bare(libssh_error(l)), begin);
+}
+
+/* What came with a DISCONNECT, code:text. */
+static char *
+farewell(const char *words)
+{
+	char *said, *reason;
+	int n = 0;
+
+	(void)sscanf(words, "%*d:%n", &n);
+	said = words_said(words + n);
+	reason = *said == '\0' ? xstrdup("connection closed") :
+	    xasprintf("it says \"%s\"", said);
+	free(said);
+	return reason;
 }
 
 /*
@@ -176,15 +231,15 @@ char *
 libssh_reason(const struct link *l)
 {
 	const char *words = libssh_error(l), *known = phrase(words)->meaning;
-	int n = 0;
 
 	if (l->impostor)
 		return xstrdup("its host key changed while connected");
-	(void)sscanf(words, "Received SSH_MSG_DISCONNECT: %*d:%n", &n);
-	if (n == 0 && known != NULL)
+	if (begins(words, DISCONNECT))
+		return farewell(words + strlen(DISCONNECT));
+	if (known != NULL)
 		return xstrdup(known);
-	return words_visible(words[n] == '\0' ? "connection closed" :
-	    words + n);
+	return *words == '\0' ? xstrdup("connection closed") :
+	    words_said(words);
 }
 
 /*
@@ -194,25 +249,25 @@ libssh_reason(const struct link *l)
 int
 libssh_stuck(const struct link *l)
 {
-	return strstr(ssh_get_error(l->session), "rejected packet") != NULL;
+	return begins(ssh_get_error(l->session), REJECTED);
 }
 
 /* RFC 4252, 8: message 60 instead of an answer to a password. */
 int
 libssh_must_change(const struct link *l)
 {
-	return strstr(ssh_get_error(l->session), "rejected packet (type 60)")
-	    != NULL;
+	return begins(ssh_get_error(l->session), REJECTED "60)");
 }
 
 /*
- * Did libssh itself say no, before the server was asked?  Only its words tell.
+ * Did libssh itself say no, before the server was asked?  Only its words tell;
+ * those of a server's refusal begin otherwise.
  */
 int
 libssh_ruled_out(const struct link *l)
 {
 	const char *words = ssh_get_error(l->session);
 
-	return strstr(words, "is not allowed") != NULL ||
-	    strstr(words, "Invalid key type") != NULL;
+	return begins(words, "Invalid key type") ||
+	    (begins(words, "The ") && strstr(words, "is not allowed") != NULL);
 }

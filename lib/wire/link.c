@@ -308,7 +308,7 @@ end_complaint(struct link *l)
 	l->errline[l->errlen] = '\0';
 	l->errlen = 0;
 	free(l->complaint);
-	l->complaint = words_visible(l->errline);
+	l->complaint = words_said(l->errline);
 	say_debug(1, "%s (hop %d): %s", l->hop->name, l->number, l->complaint);
 }
 

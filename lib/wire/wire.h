@@ -187,12 +187,18 @@ void	 joint_block(int);
 void	 joint_unblock(int);
 
 /* libssh.c: what libssh tells only in its log or an error's text */
+#define LIBSSH_NO_MATCH		"kex error : no match for method"
+#define LIBSSH_NO_VERSION	"No version of SSH protocol"
+#define LIBSSH_NO_PROOF		"Failed to verify server hostkey signature"
+#define LIBSSH_RESET		"Connection reset"
+
 void	 libssh_log(void);
 void	 libssh_overhear(struct link *);
 struct link *libssh_log_of(struct link *);
 const char *libssh_error(const struct link *);
 char	*libssh_reason(const struct link *);
 int	 libssh_disconnected(const struct link *);
+int	 libssh_found(const struct link *, const char *);
 int	 libssh_stuck(const struct link *);
 int	 libssh_must_change(const struct link *);
 int	 libssh_ruled_out(const struct link *);
