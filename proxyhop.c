@@ -228,18 +228,6 @@ run(struct chain *c, const struct plan *plan)
 	return status;
 }
 
-/* -t: what a run would have to pass through. */
-static int
-try(struct chain *c, const struct plan *plan)
-{
-	struct ladder *ladder = ladder_new(plan->conf->try > 1);
-	int status;
-
-	status = ladder_climb(c, plan, ladder);
-	ladder_end(ladder);
-	return status;
-}
-
 /* From the plan to the exit status. */
 static int
 go(const struct plan *plan)

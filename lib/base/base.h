@@ -20,9 +20,7 @@
 enum status {
 	OK = 0,			/* carried and closed */
 	GIVEUP = 1,		/* no use trying again as it is */
-	RETRY = 2,		/* may work later */
-	AGAIN = 3		/* nothing said yet: there is time to try again;
-				 * never leaves the set-up of a hop */
+	RETRY = 2		/* may work later */
 };
 
 /* What a hop passes through; messages, time-outs and -v speak of these. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define FDS	3	/* descriptors of a link: session, relay's two */
 #define MORE	8	/* descriptors of a step that waits for its own */
@@ -128,7 +128,7 @@ lost(struct chain *c)
 		return OK;
 	for (i = 0; i < c->n; i++)
 		if (c->links[i].up && link_gone(&c->links[i]))
-			return fail_lost(c, &c->links[i]);
+			return failure_note(c, &c->links[i], FAIL_LOST);
 	return OK;
 }
 
@@ -158,7 +158,7 @@ on_time(struct chain *c)
 	if ((status = alive_step(c)) != OK)
 		return status;
 	if (c->deadline != 0 && now() >= c->deadline)
-		return fail_timeout(c, c->at);
+		return failure_note(c, c->at, FAIL_TIMEOUT);
 	show(c);
 	return OK;
 }
@@ -167,8 +167,8 @@ on_time(struct chain *c)
  * Waits until something can be done, or until the time until (milliseconds
  * as of now(), 0: no limit) or the deadline of the hop being set up, and does
  * it for every link.  The caller's own n descriptors in more are waited for,
- * too.  Returns OK, or another status after saying which hop failed, or
- * without a word if nobody waits for the chain any more.
+ * too.  Returns OK, or another status after noting which hop has failed, or
+ * nothing if nobody waits for the chain any more.
  */
 int
 chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
@@ -191,8 +191,10 @@ chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 		return OK;
 	if (n > 0)
 		memcpy(more, pfd + own, n * sizeof(*more));
-	if (pfd[own - 1].revents != 0)
+	if (pfd[own - 1].revents != 0) {
+		failure_forget(c);
 		return RETRY;
+	}
 	turn(c, pfd);
 	return on_time(c);
 }
@@ -213,8 +215,8 @@ link_new(struct chain *c, const struct hop *hop)
 	l->hop = hop;
 	l->number = c->n;
 	l->agentfd = l->joint = -1;
-	l->ladder = c->ladder;
-	c->tries = 0;
+	l->observer = c->observer;
+	c->sequence->tries = 0;
 	return l;
 }
 
@@ -227,60 +229,60 @@ turn_to(struct chain *c, struct link *l)
 }
 
 /*
- * The hop being set up has refused us, or dropped us, as a busy one does, as
- * cause, a constant, has it.  Is there time for another try, and have there
- * been fewer than most (0: no limit)?  It then has to be made.
+ * The hop being set up has refused us, or dropped us, for this cause.  Is
+ * there time for another try, and have there been fewer than most (0: no
+ * limit)?
  */
-int
-chain_again(struct chain *c, int most, const char *cause)
+static int
+time_left(struct chain *c, int most, const char *cause)
 {
 	const struct hop *hop = c->links[c->n - 1].hop;
+	struct sequence *s = c->sequence;
 	uint32_t pause;
 
-	/* asking for the target is no try: its client may want to know */
-	if (c->tries < 0)
-		return 0;
-	pause = c->tries < 5 ? PAUSE << c->tries : MAX_PAUSE;
-	if (c->tries == 0)
-		c->until = now() + (uint64_t)hop->connecttimeout * 1000;
+	pause = s->tries < 5 ? PAUSE << s->tries : MAX_PAUSE;
+	if (s->tries == 0)
+		s->until = now() + (uint64_t)hop->connecttimeout * 1000;
 	if (most > 0 && hop->connectionattempts - 1 > most)
 		most = hop->connectionattempts - 1;
-	c->cause = cause;
+	s->cause = cause;
 	/* many of us may have been dropped together */
-	c->pause = pause / 2 + arc4random_uniform(pause);
-	return (most == 0 || c->tries < most) && now() + c->pause < c->until;
+	s->pause = pause / 2 + arc4random_uniform(pause);
+	return (most == 0 || s->tries < most) && now() + s->pause < s->until;
 }
 
-/*
- * Returns how often the hop has failed, in words, or nothing if once; more, if
- * not all tries have been counted.
- */
-const char *
-chain_tries(struct chain *c, int more)
+/* Is what has failed to be tried again?  It is then forgotten. */
+static int
+again(struct chain *c)
 {
-	c->tried[0] = '\0';
-	if (c->tries + more > 1)
-		snprintf(c->tried, sizeof(c->tried), ", %d times",
-		    c->tries + more);
-	return c->tried;
+	const char *cause;
+	int most;
+
+	if ((cause = fail_passing(c, &most)) == NULL ||
+	    !time_left(c, most, cause))
+		return 0;
+	failure_forget(c);
+	return 1;
 }
 
 /* Takes down what the last try has left, and waits a little. */
 static int
 rest(struct chain *c, struct link *l)
 {
-	uint64_t until = now() + c->pause;
+	struct sequence *s = c->sequence;
+	uint64_t until = now() + s->pause;
 	int status = OK;
 
-	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, c->cause,
-	    c->pause);
-	link_over(c->at, c->cause);
+	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, s->cause,
+	    s->pause);
+	link_over(c->at, s->cause);
 	link_drop(l);
+	(void)command_end(l);
 	if (l->number > 1)
 		link_unforward(l - 1);
-	c->tries++;
+	s->tries++;
 	c->at = l;
-	c->deadline = c->until;
+	c->deadline = s->until;
 	while (status == OK && now() < until)
 		status = chain_wait(c, NULL, 0, until);
 	return status;
@@ -293,7 +295,7 @@ approach(struct chain *c, struct link *l, int *fd)
 	struct link *before = l - 1;
 	int status;
 
-	if (c->tries == 0)
+	if (c->sequence->tries == 0)
 		turn_to(c, l->number == 1 ? l : before);
 	if (l->number == 1)
 		return dial(c, l, fd);
@@ -305,7 +307,7 @@ approach(struct chain *c, struct link *l, int *fd)
 		close(*fd);
 		return status;
 	}
-	if (c->tries == 0)
+	if (c->sequence->tries == 0)
 		turn_to(c, l);
 	c->at = l;
 	return OK;
@@ -320,7 +322,7 @@ reach(struct chain *c, struct link *l)
 	for (;;) {
 		if ((status = approach(c, l, &fd)) == OK)
 			status = link_connect(c, l, fd);
-		if (status != AGAIN || (status = rest(c, l)) != OK)
+		if (status == OK || !again(c) || (status = rest(c, l)) != OK)
 			return status;
 	}
 }
@@ -330,6 +332,7 @@ static void
 take_down(struct link *l)
 {
 	link_drop(l);
+	(void)command_end(l);
 	if (l->number > 1)
 		link_unforward(l - 1);
 	l->since = 0;
@@ -343,15 +346,16 @@ fetch(struct chain *c, struct link *l)
 
 	link_over(l, "its certificate has to be asked for");
 	take_down(l);
-	c->tries = 0;
+	c->sequence->tries = 0;
 	if ((status = fetch_wait(c, l, &found)) != OK || found)
 		return status;
-	do {
-		if ((status = approach(c, l, &fd)) == OK) {
-			status = fetch_certificate(c, l, fd);
-			close(fd);
-		}
-	} while (status == AGAIN && (status = rest(c, l)) == OK);
+	while ((status = approach(c, l, &fd)) != OK)
+		if (!again(c) || (status = rest(c, l)) != OK)
+			break;
+	if (status == OK) {
+		status = fetch_certificate(c, l, fd);
+		close(fd);
+	}
 	take_down(l);
 	return status;
 }
@@ -385,6 +389,25 @@ add_link(struct chain *c, const struct hop *hop)
 	return status;
 }
 
+static void
+begin(struct chain *c, const struct plan *plan)
+{
+	c->plan = plan;
+	c->began = now();
+	c->sequence = xcalloc(1, sizeof(*c->sequence));
+}
+
+/* The set-up is over, with status; returns what it means. */
+static int
+end(struct chain *c, int status)
+{
+	status = fail_say(c, status);
+	c->deadline = 0;
+	c->carrying = 1;
+	say_erase();
+	return status;
+}
+
 /*
  * Connects all hops of plan in order, and opens a channel to its target that
  * is joined to in and out.  Returns OK, or another status after saying what
@@ -397,21 +420,17 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 	struct link *l;
 	int status = OK;
 
-	c->plan = plan;
-	c->began = now();
+	begin(c, plan);
 	TAILQ_FOREACH(hop, &plan->hops, entry)
 		if ((status = add_link(c, hop)) != OK)
 			break;
 	if (status == OK) {
 		l = &c->links[c->n - 1];
 		turn_to(c, l);
-		c->tries = -1;
+		c->sequence->tries = 0;
 		status = link_forward(c, l, plan->host, plan->port, in, out);
 	}
-	c->deadline = 0;
-	c->carrying = 1;
-	say_erase();
-	return status;
+	return end(c, status);
 }
 
 /*
@@ -424,18 +443,13 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 	struct link *l;
 	int status;
 
-	c->plan = plan;
-	c->began = now();
+	begin(c, plan);
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
 	turn_to(c, l);
-	c->tries = -1;
 	if ((status = dial(c, l, fd)) == OK)
 		link_stage(l, STAGE_CARRY);
-	c->deadline = 0;
-	c->carrying = 1;
-	say_erase();
-	return status;
+	return end(c, status);
 }
 
 /*
@@ -461,13 +475,17 @@ chain_carry(struct chain *c)
 		say("standard output: %s", strerror(error));
 		status = RETRY;
 	}
-	return status;
+	return fail_say(c, status);
 }
 
 /* Takes the chain down, last link first. */
 void
 chain_close(struct chain *c)
 {
-	while (c->n > 0)
+	while (c->n > 0) {
 		link_close(&c->links[--c->n]);
+		(void)command_end(&c->links[c->n]);
+	}
+	free(c->sequence);
+	c->sequence = NULL;
 }

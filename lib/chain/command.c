@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define GRACE	500	/* ms a command has to end by itself */
 

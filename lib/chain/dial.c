@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define STAGGER		250	/* ms between two tries */
 #define MAX_TRIES	8	/* at the same time */
@@ -105,7 +105,7 @@ set_options(int fd, const struct hop *hop)
 
 /* Begins one connection; a failure at once is noted as any other. */
 static void
-try(struct tries *t, const struct hop *hop, const struct address *a)
+attempt(struct tries *t, const struct hop *hop, const struct address *a)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&a->addr;
 	int fd;
@@ -158,7 +158,7 @@ due(struct tries *t, const struct hop *hop, const struct addresses *a,
     size_t i, uint64_t *next)
 {
 	while (i < a->n && t->n < MAX_TRIES && (t->n == 0 || now() >= *next)) {
-		try(t, hop, &a->v[i++]);
+		attempt(t, hop, &a->v[i++]);
 		*next = now() + STAGGER;
 	}
 	return i;
@@ -218,8 +218,8 @@ fail_resolve(struct chain *c, struct link *l, int error)
 
 /*
  * Connects to l's hop, by its ProxyCommand if it has one, and gives what was
- * connected to *fd, which the caller then owns.  Returns OK, AGAIN if there is
- * time to try it again, or another status after saying why not.
+ * connected to *fd, which the caller then owns.  Returns OK, or another status
+ * after noting why not.
  */
 int
 dial(struct chain *c, struct link *l, int *fd)
@@ -246,10 +246,7 @@ dial(struct chain *c, struct link *l, int *fd)
 		note_address(l, *fd);
 		return OK;
 	}
-	if ((t.error == ECONNREFUSED || t.error == ECONNRESET) &&
-	    chain_again(c, REFUSALS, "connection refused"))
-		return AGAIN;
-	return fail(c, l, RETRY, "%s%s; check that %s is up and listens on "
-	    "port %d", strerror(t.error), chain_tries(c, 1), hop->hostname,
-	    hop->port);
+	status = failure_note(c, l, FAIL_CONNECT);
+	c->failure.error = t.error;
+	return status;
 }

@@ -3,12 +3,12 @@
  * do.
  */
 
-#include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 /* user@host:port, a v6 address in brackets. */
 static char *
@@ -48,41 +48,34 @@ say_failure(const struct chain *c, const struct link *l, const char *text)
 	free(addr);
 }
 
-/*
- * Says the one line about what went wrong with l: which hop, which stage, and
- * the text, which holds the cause and what to do.  Returns status.
- */
-int
-fail(struct chain *c, struct link *l, enum status status, const char *fmt, ...)
+/* How often the hop has failed, in words, if more than once. */
+static const char *
+times(int n)
 {
-	va_list ap;
-	char *text;
+	static char text[sizeof(", 2147483647 times")];
 
-	va_start(ap, fmt);
-	text = xvasprintf(fmt, ap);
-	va_end(ap);
-	ladder_fail(c->ladder, l, text);
-	if (!is_quiet(l->hop))
-		say_failure(c, l, text);
-	free(text);
-	return status;
+	text[0] = '\0';
+	if (n > 1)
+		snprintf(text, sizeof(text), ", %d times", n);
+	return text;
 }
 
-/* l has not done what it was to do within its ConnectTimeout; says so. */
-int
+/* l has not done what it was to do within its ConnectTimeout. */
+static int
 fail_timeout(struct chain *c, struct link *l)
 {
+	const struct sequence *s = c->sequence;
 	struct link *last = &c->links[c->n - 1];
 
 	/* the hop before only opens again what this one has closed */
-	if (c->tries > 0 && l != last && last->stage == STAGE_BANNER) {
+	if (s->tries > 0 && l != last && last->stage == STAGE_BANNER) {
 		l = last;
 		link_stage(l, STAGE_BANNER);
 	}
-	if (c->tries > 0 && (l->stage <= STAGE_BANNER || l != last))
+	if (s->tries > 0 && (l->stage <= STAGE_BANNER || l != last))
 		return fail(c, l, RETRY, "%s%s, then no answer within "
-		    "%d seconds; is it short of MaxStartups?", c->cause,
-		    chain_tries(c, 0), l->hop->connecttimeout);
+		    "%d seconds; is it short of MaxStartups?", s->cause,
+		    times(s->tries), l->hop->connecttimeout);
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
 		    "%d seconds; check that it is up and can be reached from "
@@ -218,21 +211,21 @@ is_penalty(const struct link *l)
 	    strncmp(l->greeting, "Not allowed", 11) == 0;
 }
 
-/* The way to l has ended before l has greeted. */
+static const char *
+greeting_cause(const struct link *l)
+{
+	return libssh_found(l, LIBSSH_RESET) ?
+	    "connection reset before its banner" :
+	    "connection closed before its banner";
+}
+
+/* The connection to l has ended before l has sent its banner. */
 static int
 fail_greeting(struct chain *c, struct link *l)
 {
-	const char *cause = "connection closed before its banner";
 	const char *proxy = l->hop->proxycommand;
-	int status;
+	const char *tried = times(c->sequence->tries + 1);
 
-	if (l->pid > 0 && (status = command_fail(c, l)) != OK)
-		return status;
-	if (l->number > 1 && l[-1].command != NULL &&
-	    (status = command_forward_end(c, l - 1, l->greeting)) != OK)
-		return status;
-	if (libssh_found(l, LIBSSH_RESET))
-		cause = "connection reset before its banner";
 	if (is_penalty(l))
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
 		    "from this address for a while, after logins that failed "
@@ -241,24 +234,20 @@ fail_greeting(struct chain *c, struct link *l)
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting, l->hop->port);
-	/* a command may do more than we know each time it is run */
-	if (chain_again(c, proxy != NULL ? REFUSALS : 0, cause))
-		return AGAIN;
 	if (proxy != NULL) {
 		l->stage = STAGE_CONNECT;
 		return fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
 		    "status 0 before %s answered%s; try that command by hand",
-		    proxy, l->hop->name, chain_tries(c, 1));
+		    proxy, l->hop->name, tried);
 	}
 	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
-	    "MaxStartups?", cause, chain_tries(c, 1));
+	    "MaxStartups?", greeting_cause(l), tried);
 }
 
 /*
  * There is no session with l: who ended it, or what was not agreed on.
- * Returns a status after saying so, or AGAIN.
  */
-int
+static int
 fail_connect(struct chain *c, struct link *l)
 {
 	if (l->stage == STAGE_BANNER && libssh_disconnected(l))
@@ -293,6 +282,8 @@ refusal(const struct link *l, unsigned *code)
 	return words_said(text + n);
 }
 
+static int	fail_lost(struct chain *, struct link *);
+
 /* The session has ended while it was to open a channel. */
 static int
 fail_opening(struct chain *c, struct link *l)
@@ -310,10 +301,8 @@ fail_opening(struct chain *c, struct link *l)
 
 /*
  * RFC 4254, 5.1: l would not open the channel; in words, and what to do.
- * Returns a status after saying so, or AGAIN: what the next hop refuses now
- * it may take in a moment.
  */
-int
+static int
 fail_forward(struct chain *c, struct link *l)
 {
 	const char *name = l->hop->name, *host = l->to_host;
@@ -335,14 +324,11 @@ fail_forward(struct chain *c, struct link *l)
 		    "and PermitOpen on %s, or, if it lets you run commands: "
 		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
 		    name, name);
-	else if (code == 2 && strstr(words, "refused") != NULL &&
-	    chain_again(c, REFUSALS, "connection refused"))
-		status = AGAIN;
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "it says \"%s\"%s; "
 		    "check that it is up and can be reached from %s", name,
-		    host, port, words, chain_tries(c, 1), name);
+		    host, port, words, times(c->sequence->tries + 1), name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "resource shortage, it says \"%s\"; try again later", name, host,
@@ -355,8 +341,8 @@ fail_forward(struct chain *c, struct link *l)
 	return status;
 }
 
-/* Says that l, which was up, has gone.  Returns a status. */
-int
+/* l, which was up, has gone. */
+static int
 fail_lost(struct chain *c, struct link *l)
 {
 	char *words;
@@ -383,11 +369,119 @@ fail_lost(struct chain *c, struct link *l)
 	return RETRY;
 }
 
-/* Says that l no longer answers keepalives.  Returns RETRY. */
-int
+/* l no longer answers keepalives. */
+static int
 fail_silent(struct chain *c, struct link *l)
 {
 	return fail(c, l, RETRY, "nothing heard for %d seconds, keepalives "
 	    "are not answered; check the network, and that %s is up",
 	    (int)((now() - l->heard) / 1000), l->hop->hostname);
+}
+
+/* None of the first hop's addresses has answered. */
+static int
+fail_dial(struct chain *c, struct link *l)
+{
+	return fail(c, l, RETRY, "%s%s; check that %s is up and listens on "
+	    "port %d", strerror(c->failure.error),
+	    times(c->sequence->tries + 1), l->hop->hostname, l->hop->port);
+}
+
+/* Does l's refusal mean that nobody listens there, just now? */
+static int
+next_refuses(const struct link *l)
+{
+	unsigned code = 0;
+	char *words = refusal(l, &code);
+	int refuses = words != NULL && l->command == NULL && code == 2 &&
+	    strstr(words, "refused") != NULL;
+
+	free(words);
+	return refuses;
+}
+
+/*
+ * l has sent no banner: is that the fault of a command that leads there?
+ * Waits until it has ended; returns OK if not.
+ */
+static int
+blame_command(struct chain *c, struct link *l)
+{
+	int status = OK;
+
+	if (l->pid > 0)
+		status = command_fail(c, l);
+	if (status == OK && l->number > 1 && l[-1].command != NULL)
+		status = command_forward_end(c, l - 1, l->greeting);
+	return status;
+}
+
+/*
+ * Is what has failed such as a busy hop does, so that it may be over in a
+ * moment?  Returns the cause, a constant, with how often it is to be believed
+ * in *most (0: no limit), or NULL; what has failed may then be another thing.
+ */
+const char *
+fail_passing(struct chain *c, int *most)
+{
+	struct link *l = c->failure.link;
+	int error = c->failure.error;
+
+	*most = REFUSALS;
+	switch (c->failure.what) {
+	case FAIL_CONNECT:
+		return error == ECONNREFUSED || error == ECONNRESET ?
+		    "connection refused" : NULL;
+	case FAIL_FORWARD:
+		return next_refuses(l) ? "connection refused" : NULL;
+	case FAIL_SESSION:
+		if (l->stage != STAGE_BANNER || !libssh_disconnected(l) ||
+		    blame_command(c, l) != OK || !is_busy(l))
+			return NULL;
+		/* a command may do more than we know each time it is run */
+		if (l->hop->proxycommand == NULL)
+			*most = 0;
+		return greeting_cause(l);
+	default:
+		return NULL;
+	}
+}
+
+/* Finds the words for what has failed, which then is FAIL_TEXT. */
+static void
+explain(struct chain *c)
+{
+	static int (*const rows[])(struct chain *, struct link *) = {
+		[FAIL_CONNECT] = fail_dial,
+		[FAIL_SESSION] = fail_connect,
+		[FAIL_FORWARD] = fail_forward,
+		[FAIL_TIMEOUT] = fail_timeout,
+		[FAIL_SILENT] = fail_silent,
+		[FAIL_LOST] = fail_lost
+	};
+
+	if (rows[c->failure.what] != NULL)
+		(void)rows[c->failure.what](c, c->failure.link);
+}
+
+/*
+ * The run has ended with status.  Says the one line about what has failed, if
+ * something has: which hop, which stage, why, and what to do.  Returns the
+ * status to exit with.
+ */
+int
+fail_say(struct chain *c, int status)
+{
+	struct failure *f = &c->failure;
+
+	if (status == OK || f->what == FAIL_NOTHING)
+		return status;
+	explain(c);
+	status = f->status;
+	if (c->observer != NULL)
+		c->observer->failure(c->observer->arg, f->link, f->text);
+	if (!is_quiet(f->link->hop))
+		say_failure(c, f->link, f->text);
+	failure_forget(c);
+	return status;
 }

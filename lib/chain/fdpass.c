@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 /* Is standard output a socket that a descriptor can be sent through? */
 int

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define LOCK_TIME	10000	/* ms to wait for another one that asks */
 #define LOCK_PAUSE	20

@@ -4,7 +4,6 @@
  */
 
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <err.h>
 #include <inttypes.h>
@@ -13,24 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define BAR	24	/* columns for the whole time, or more if there is room */
 #define COLUMNS	80	/* of a terminal that does not say */
 #define BEFORE	21	/* columns before the bar, and 2 after it */
-#define PATIENCE	1000	/* ms for what the target says by itself */
-#define LINE	255	/* bytes of it: RFC 4253, 4.2 */
 
-struct rung {
-	int		 number;	/* of the hop; 0: the target */
-	char		*name;
-	enum stage	 stage;
-	uint64_t	 from, to;	/* ms since the beginning */
-	char		*note;		/* what it has shown, or NULL */
-	char		*failed;	/* why, or NULL */
-};
 
 struct ladder {
+	struct observer	 observer;
 	struct rung	*rungs;
 	size_t		 n;
 	char		*target;	/* host:port, visible */
@@ -38,17 +28,6 @@ struct ladder {
 	int		 printed;
 	uint64_t	 began;
 };
-
-/* Returns a new ladder; json: lines at once instead of a table at the end. */
-struct ladder *
-ladder_new(int json)
-{
-	struct ladder *ladder = xcalloc(1, sizeof(*ladder));
-
-	ladder->json = json;
-	ladder->began = now();
-	return ladder;
-}
 
 /* A string as JSON has it (RFC 8259, 7); bytes beyond ASCII as they are. */
 static void
@@ -93,8 +72,8 @@ visible(const char *s)
 }
 
 /* Adds a copy of r, with times since the beginning, and words made visible. */
-static void
-add(struct ladder *ladder, const struct rung *r)
+void
+ladder_add(struct ladder *ladder, const struct rung *r)
 {
 	struct rung *new;
 
@@ -113,15 +92,14 @@ add(struct ladder *ladder, const struct rung *r)
 		json_rung(new);
 }
 
-/* l has passed its stage, at t.  ladder may be NULL. */
-void
-ladder_rung(struct ladder *ladder, const struct link *l, uint64_t t)
+/* l has passed its stage, at t. */
+static void
+on_stage(void *arg, const struct link *l, uint64_t t)
 {
 	struct rung r = { l->number, l->hop->name, l->stage, l->since, t,
 	    l->note, NULL };
 
-	if (ladder != NULL)
-		add(ladder, &r);
+	ladder_add(arg, &r);
 }
 
 /* The columns of stdout; 0: no limit, since it is no terminal. */
@@ -213,91 +191,50 @@ print_table(const struct ladder *ladder)
 		printf("  %-8s %6" PRIu64 " ms\n", "in all", end[-1].to);
 }
 
-/*
- * l has failed at its stage; why is text, which is to be said below the table.
- * ladder may be NULL.
- */
-void
-ladder_fail(struct ladder *ladder, const struct link *l, char *text)
+/* l has failed at its stage; why is text, which is said below the table. */
+static void
+on_failure(void *arg, const struct link *l, char *text)
 {
 	struct rung r = { l->number, l->hop->name, l->stage, l->since, now(),
 	    NULL, text };
+	struct ladder *ladder = arg;
 
-	if (ladder == NULL)
-		return;
-	add(ladder, &r);
+	ladder_add(ladder, &r);
 	if (!ladder->json && !ladder->printed++) {
 		print_table(ladder);
 		(void)fflush(stdout);
 	}
 }
 
-/* The target's first line, if it sends one within a second. */
-static int
-listen_to(struct chain *c, struct ladder *ladder, int fd)
-{
-	struct pollfd pfd = { fd, POLLIN, 0 };
-	uint64_t from = now(), until = from + PATIENCE;
-	struct link *l = &c->links[c->n - 1];
-	struct rung r = { .stage = STAGE_BANNER, .from = from };
-	char line[LINE + 1];
-	ssize_t n = 0;
-	int status = OK;
-
-	while (status == OK && pfd.revents == 0 && now() < until)
-		status = chain_wait(c, &pfd, 1, until);
-	if (status != OK)
-		return status;
-	if (pfd.revents != 0)
-		n = recv(fd, line, LINE, MSG_DONTWAIT);
-	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
-	    (status = command_forward_end(c, l, NULL)) != OK)
-		return status;
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
-	r.to = now();
-	r.note = n > 0 ? line : pfd.revents != 0 ? "has closed" :
-	    "says nothing";
-	add(ladder, &r);
-	return OK;
-}
-
 /*
- * Tries plan's chain, and notes in ladder what each step took; nothing is
- * carried.  Returns OK, or another status after saying what failed;
- * chain_close() in either case.
+ * Returns a new ladder to target, a host and port; json: lines at once instead
+ * of a table at the end.
  */
-int
-ladder_climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
+struct ladder *
+ladder_new(const char *target, int json)
 {
-	int ours, theirs = -1, status;
-	char *name;
+	struct ladder *ladder = xcalloc(1, sizeof(*ladder));
 
-	c->ladder = ladder;
-	name = xasprintf("%s:%d", plan->host, plan->port);
-	ladder->target = words_visible(name);
-	free(name);
-	if (plan->nhops == 0)
-		status = chain_dial(c, plan, &ours);
-	else {
-		joint_open(&theirs, &ours);
-		status = chain_open(c, plan, theirs, theirs);
-	}
-	if (status == OK)
-		status = listen_to(c, ladder, ours);
-	if (plan->nhops > 0 || status == OK)
-		close(ours);
-	if (theirs != -1)
-		close(theirs);
-	return status;
+	ladder->observer.stage = on_stage;
+	ladder->observer.failure = on_failure;
+	ladder->observer.arg = ladder;
+	ladder->target = words_visible(target);
+	ladder->json = json;
+	ladder->began = now();
+	return ladder;
 }
 
-/* Prints what is not printed yet, and frees the ladder.  It may be NULL. */
+/* Returns who is to be told of stages and failures: the ladder itself. */
+const struct observer *
+ladder_observer(const struct ladder *ladder)
+{
+	return &ladder->observer;
+}
+
+/* Prints what is not printed yet, and frees the ladder. */
 void
 ladder_end(struct ladder *ladder)
 {
-	if (ladder == NULL)
-		return;
 	if (!ladder->json && !ladder->printed)
 		print_table(ladder);
 	while (ladder->n > 0) {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 static int
 family(const struct hop *hop)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "chain/local.h"
 
 #define CHUNK	(64 * 1024)
 

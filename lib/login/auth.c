@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "login/login.h"
 
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
 #define LINES_MAX	20	/* of a server's, shown in one login */

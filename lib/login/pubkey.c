@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chain/chain.h"
+#include "login/login.h"
 
 /* A key from a file, as far as it could be read. */
 struct file_key {

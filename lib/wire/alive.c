@@ -7,7 +7,7 @@
 
 #include <libssh/server.h>
 
-#include "chain/chain.h"
+#include "wire/wire.h"
 
 /* Has anything come from l since it was last asked?  A write reads, too. */
 static void
@@ -70,8 +70,8 @@ nearest(struct chain *c, const struct link *dead)
 
 /*
  * Sends what is due.  The hops before are asked, too, since they may be why
- * one is silent.  Returns OK, or another status after saying which hop no
- * longer answers.
+ * one is silent.  Returns OK, or another status if a hop no longer
+ * answers.
  */
 int
 alive_step(struct chain *c)
@@ -88,7 +88,7 @@ alive_step(struct chain *c)
 			continue;
 		if (l->unanswered > 0 &&
 		    l->unanswered == l->hop->serveralivecountmax)
-			return fail_silent(c, nearest(c, l));
+			return failure_note(c, nearest(c, l), FAIL_SILENT);
 		l->asked = t;
 		l->unanswered++;
 		for (; l >= c->links; l--)

@@ -39,7 +39,8 @@ end_stage(struct link *l, uint64_t t)
 	    l->hop->name, hop, say_stage(l->stage), t - l->since,
 	    t - say_began(), l->note == NULL ? "" : ": ",
 	    l->note == NULL ? "" : l->note);
-	ladder_rung(l->ladder, l, t);
+	if (l->observer != NULL)
+		l->observer->stage(l->observer->arg, l, t);
 	free(l->note);
 	l->note = NULL;
 }
@@ -256,8 +257,7 @@ prepare(struct chain *c, struct link *l)
 
 /*
  * Takes l from fd, which is connected and libssh's from here on, through key
- * exchange.  Returns OK, AGAIN if there is time to try it
- * again, or another status after saying why not.
+ * exchange.  Returns OK, or another status after noting why not.
  */
 int
 link_connect(struct chain *c, struct link *l, int fd)
@@ -279,7 +279,7 @@ link_connect(struct chain *c, struct link *l, int fd)
 	if (status != OK)
 		return status;
 	if (rc != SSH_OK)
-		return fail_connect(c, l);
+		return failure_note(c, l, FAIL_SESSION);
 	joint_unblock(fd);
 	note_algorithms(l);
 	return OK;
@@ -394,8 +394,7 @@ open_channel(struct chain *c, struct link *l, int *rc)
 /*
  * Opens a channel to host:port, a name that l's hop will resolve, and joins it
  * to rfd and wfd: direct-tcpip (RFC 4254, 7.2), or a ForwardCommand.  Returns
- * OK, AGAIN if there is time to try it again, or another status after saying
- * why not.
+ * OK, or another status after noting why not.
  */
 int
 link_forward(struct chain *c, struct link *l, const char *host, int port,
@@ -409,7 +408,7 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	l->to_host = host;
 	l->to_port = port;
 	if ((channel = ssh_channel_new(l->session)) == NULL)
-		return fail_connect(c, l);
+		return failure_note(c, l, FAIL_FORWARD);
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
 	l->relay.complain = on_complaint;
 	l->relay.arg = l;
@@ -419,7 +418,7 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 	/* it may have been opened, and closed again, in one go */
 	if (l->relay.breach != NULL || (rc != SSH_OK && (link_gone(l) ||
 	    l->command != NULL || l->relay.down == WAY_OPEN)))
-		return fail_forward(c, l);
+		return failure_note(c, l, FAIL_FORWARD);
 	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32
 		    " bytes, which is no use; is it an SSH server?",
@@ -574,7 +573,6 @@ link_drop(struct link *l)
 	hostkey_forget(l);
 	ssh_key_free(l->hostkey);
 	l->hostkey = NULL;
-	(void)command_end(l);
 }
 
 /* Frees the session and all that hangs on it. */

@@ -86,6 +86,15 @@ struct knowns {
 	size_t		 n;
 };
 
+struct link;
+
+/* Who is told when a stage of a link is over, and of what has failed. */
+struct observer {
+	void	(*stage)(void *, const struct link *, uint64_t);
+	void	(*failure)(void *, const struct link *, char *);
+	void	*arg;
+};
+
 /* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
@@ -106,7 +115,7 @@ struct link {
 						 * are not answered, or 0 */
 	int			 unanswered;	/* keepalives of its own */
 	char			*note;		/* what the stage has shown */
-	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+	const struct observer	*observer;	/* borrowed; NULL: none */
 	char			*greeting;	/* what is no banner, visible */
 	char			*reason;	/* what libssh found wrong */
 	uint32_t		 maxpacket;	/* of its channel; 0: not known */
@@ -131,6 +140,29 @@ struct link {
 	struct relay		 relay;
 };
 
+/* What can fail; all but the first two are put into words by chain. */
+enum what {
+	FAIL_NOTHING,		/* or nobody is to be told */
+	FAIL_TEXT,		/* what text says */
+	FAIL_CONNECT,		/* no address has answered: error */
+	FAIL_SESSION,		/* it ended before the keys were exchanged */
+	FAIL_FORWARD,		/* its channel was not opened */
+	FAIL_TIMEOUT,		/* it has not got on by the deadline */
+	FAIL_SILENT,		/* it was up, and no longer answers */
+	FAIL_LOST		/* it was up, and has gone */
+};
+
+/* What has failed last; all zero: nothing. */
+struct failure {
+	enum what	 what;
+	struct link	*link;		/* whose fault it is */
+	enum status	 status;	/* what the run ends with */
+	char		*text;		/* cause and advice, or NULL */
+	int		 error;		/* errno of FAIL_CONNECT */
+};
+
+struct sequence;
+
 /* All links, and the one place that waits. */
 struct chain {
 	const struct plan	*plan;
@@ -140,12 +172,9 @@ struct chain {
 	uint64_t		 deadline;	/* ms; until when; 0: no limit */
 	int			 carrying;	/* all is up */
 	uint64_t		 began;		/* ms */
-	int			 tries;		/* of the hop, that failed */
-	const char		*cause;		/* of the last */
-	uint32_t		 pause;		/* ms before the next */
-	uint64_t		 until;		/* ms; no try after that */
-	char			 tried[24];	/* in words */
-	struct ladder		*ladder;	/* borrowed; NULL: no -t */
+	struct failure		 failure;
+	struct sequence		*sequence;	/* chain.c's own */
+	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
 /* the one place that waits */
@@ -185,6 +214,12 @@ void	 relay_free(struct relay *);
 void	 joint_open(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
+
+/* failure.c: what has failed, as data */
+int	 fail(struct chain *, struct link *, enum status, const char *, ...)
+	    __attribute__((format(printf, 4, 5)));
+int	 failure_note(struct chain *, struct link *, enum what);
+void	 failure_forget(struct chain *);
 
 /* libssh.c: what libssh tells only in its log or an error's text */
 #define LIBSSH_NO_MATCH		"kex error : no match for method"

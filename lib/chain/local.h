@@ -1,0 +1,69 @@
+/*
+ * What the files of this folder share, and nobody else sees.
+ */
+
+#ifndef CHAIN_LOCAL_H
+#define CHAIN_LOCAL_H
+
+#include "chain/chain.h"
+
+#define MAX_ADDRESSES	16
+
+/* How often the hop being set up has been tried; chain.c's alone. */
+struct sequence {
+	int		 tries;		/* that failed */
+	const char	*cause;		/* of the last: a constant */
+	uint32_t	 pause;		/* ms before the next */
+	uint64_t	 until;		/* ms; no try after that */
+};
+
+/* What there is of a name. */
+struct address {
+	struct sockaddr_storage	 addr;
+	socklen_t		 len;
+};
+
+struct addresses {
+	struct address	 v[MAX_ADDRESSES];
+	size_t		 n;
+	int		 error;		/* as getaddrinfo(3) returns it */
+};
+
+/* dial.c: the first hop's socket */
+int	 dial(struct chain *, struct link *, int *);
+
+/* resolve.c: the addresses of the first hop */
+int	 resolve(struct chain *, struct link *, struct addresses *);
+
+/* command.c: ProxyCommand and ForwardCommand */
+void	 command_start(struct link *, int *);
+int	 command_end(struct link *);
+int	 command_fail(struct chain *, struct link *);
+int	 command_lost(struct chain *, struct link *);
+int	 command_forward_fail(struct chain *, struct link *, const char *);
+int	 command_forward_end(struct chain *, struct link *, const char *);
+
+/* ladder.c: what each stage took, for -t */
+struct rung {
+	int		 number;	/* of the hop; 0: the target */
+	char		*name;
+	enum stage	 stage;
+	uint64_t	 from, to;	/* ms since the beginning */
+	char		*note;		/* what it has shown, or NULL */
+	char		*failed;	/* why, or NULL */
+};
+
+struct ladder *ladder_new(const char *, int);
+const struct observer *ladder_observer(const struct ladder *);
+void	 ladder_add(struct ladder *, const struct rung *);
+void	 ladder_end(struct ladder *);
+
+/* fetch.c: certificates from servers */
+int	 fetch_certificate(struct chain *, struct link *, int);
+int	 fetch_wait(struct chain *, struct link *, int *);
+
+/* fail.c: what has failed, in one line */
+const char *fail_passing(struct chain *, int *);
+int	 fail_say(struct chain *, int);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * -t: the chain is set up and taken down again, and what each stage took is
+ * shown.
+ */
+
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain/local.h"
+
+#define PATIENCE	1000	/* ms for what the target says by itself */
+#define LINE	255	/* bytes of it: RFC 4253, 4.2 */
+
+/* The target's first line, if it sends one within a second. */
+static int
+listen_to(struct chain *c, struct ladder *ladder, int fd)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	uint64_t from = now(), until = from + PATIENCE;
+	struct link *l = &c->links[c->n - 1];
+	struct rung r = { .stage = STAGE_BANNER, .from = from };
+	char line[LINE + 1];
+	ssize_t n = 0;
+	int status = OK;
+
+	while (status == OK && pfd.revents == 0 && now() < until)
+		status = chain_wait(c, &pfd, 1, until);
+	if (status != OK)
+		return status;
+	if (pfd.revents != 0)
+		n = recv(fd, line, LINE, MSG_DONTWAIT);
+	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
+	    (status = command_forward_end(c, l, NULL)) != OK)
+		return status;
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	r.to = now();
+	r.note = n > 0 ? line : pfd.revents != 0 ? "has closed" :
+	    "says nothing";
+	ladder_add(ladder, &r);
+	return OK;
+}
+
+/* From nothing to the target's first line. */
+static int
+climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
+{
+	int ours, theirs = -1, status;
+
+	if (plan->nhops == 0)
+		status = chain_dial(c, plan, &ours);
+	else {
+		joint_open(&theirs, &ours);
+		status = chain_open(c, plan, theirs, theirs);
+	}
+	if (status == OK)
+		status = fail_say(c, listen_to(c, ladder, ours));
+	if (plan->nhops > 0 || status == OK)
+		close(ours);
+	if (theirs != -1)
+		close(theirs);
+	return status;
+}
+
+/*
+ * Tries plan's chain and prints what each stage took; nothing is carried.
+ * Returns OK, or another status after saying what failed; chain_close() in
+ * either case.
+ */
+int
+try(struct chain *c, const struct plan *plan)
+{
+	char *name = xasprintf("%s:%d", plan->host, plan->port);
+	struct ladder *ladder = ladder_new(name, plan->conf->try > 1);
+	int status;
+
+	free(name);
+	c->observer = ladder_observer(ladder);
+	status = climb(c, plan, ladder);
+	c->observer = NULL;
+	ladder_end(ladder);
+	return status;
+}
