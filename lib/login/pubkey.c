@@ -69,7 +69,7 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 		    "PubkeyAcceptedAlgorithms or RequiredRSASize");
 		return;
 	}
-	if (rc == SSH_AUTH_DENIED &&
+	if ((rc == SSH_AUTH_DENIED || rc == SSH_AUTH_PARTIAL) &&
 	    ssh_userauth_list(login->l->session, NULL) != 0)
 		login->listed = 1;
 	print = key_fingerprint(key);
@@ -357,6 +357,14 @@ try_file(struct login *login, struct file_key *fk)
 	return offer(login, fk->file, fk->private);
 }
 
+/* Is a key of any use, by all that the server has said so far? */
+static int
+keys_wanted(const struct login *login)
+{
+	return !login->listed || (ssh_userauth_list(login->l->session, NULL) &
+	    SSH_AUTH_METHOD_PUBLICKEY);
+}
+
 static enum result
 try_files(struct login *login)
 {
@@ -365,7 +373,7 @@ try_files(struct login *login)
 	struct file_key fk;
 	size_t i;
 
-	for (i = 0; i < files->n && result == NO; i++) {
+	for (i = 0; i < files->n && result == NO && keys_wanted(login); i++) {
 		load(login, files->v[i], &fk);
 		result = try_file(login, &fk);
 		unload(&fk);
@@ -425,7 +433,7 @@ try_agent_keys(struct login *login, int want_named)
 	size_t i;
 
 	for (i = 0; i < login->agent.n && result == NO; i++) {
-		if (login->agent.fd == -1)
+		if (login->agent.fd == -1 || !keys_wanted(login))
 			break;
 		k = &login->agent.keys[i];
 		if (named(login->l->hop, k->key) == want_named &&
@@ -444,7 +452,7 @@ pubkey_login(struct login *login)
 {
 	enum result result;
 
-	if ((result = try_files(login)) != NO)
+	if ((result = try_files(login)) != NO || !keys_wanted(login))
 		return result;
 	if (!login->agent_asked) {
 		login->status = agent_open(login->c, login->l,
