@@ -206,12 +206,12 @@ partial()
 	talk "a key, then wrong answers" 1 --wait Password --type a \
 	    --wait Password --type b --wait Password --type c -- -J both
 	check "the failure says what it also wants" \
-	    grep -q 'only half let in.*wants keyboard-interactive' "$T/talk.err"
+	    grep -q 'Permission denied after partial success.*wants keyboard-interactive' "$T/talk.err"
 	refused "a key, then nobody to ask" 1 \
-	    "^proxyhop: both .*only half .*keyboard-interactive" \
+	    "^proxyhop: both .*Permission denied after partial success .*keyboard-interactive" \
 	    hop -J both 127.0.0.1 "${PORT[echo]}"
 	refused "one key where two are wanted" 1 \
-	    "^proxyhop: keys .*only half .*$T/id SHA256:.*publickey" \
+	    "^proxyhop: keys .*Permission denied after partial success .*$T/id SHA256:.*publickey" \
 	    hop -J keys 127.0.0.1 "${PORT[echo]}"
 	forget keys
 	talk "two keys" 0 --never . -- -J keys -i "$T/id2"

@@ -114,7 +114,7 @@ touch_line()
 # refusal HOP NUMBER [REGEXP]: so does that of a login.
 refusal()
 {
-	echo "$1 \(hop $2 of 3, .*\): auth: not let in .*${3:-}"
+	echo "$1 \(hop $2 of 3, .*\): auth: Permission denied .*${3:-}"
 }
 
 # For which keys the agent was asked, how often.

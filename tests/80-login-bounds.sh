@@ -57,7 +57,7 @@ floods()
 	done
 	gate partial
 	for hops in bad gw1,bad; do
-		ends "partial success without an end" $hops 1 'only half'
+		ends "partial success without an end" $hops 1 'Permission denied after partial success'
 	done
 }
 

@@ -316,12 +316,14 @@ fail_forward(struct chain *c, struct link *l)
 		    "allowed there?", name, l->command) : fail_opening(c, l);
 	if (l->command != NULL)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
-		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions there", name,
-		    l->command, words);
+		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
+		    "there", name, l->command, words);
 	else if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "administratively prohibited; check AllowTcpForwarding "
-		    "and PermitOpen on %s, or, if it lets you run commands: "
+		    "and PermitOpen on %s, and the options of the key used in "
+		    "its authorized_keys, or permit-port-forwarding of its "
+		    "certificate; or, if it lets you run commands: "
 		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
 		    name, name);
 	else if (code == 2)
@@ -331,12 +333,12 @@ fail_forward(struct chain *c, struct link *l)
 		    host, port, words, times(c->sequence->tries + 1), name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
-		    "resource shortage, it says \"%s\"; try again later", name, host,
-		    port, words);
+		    "resource shortage, it says \"%s\"; try again later", name,
+		    host, port, words);
 	else
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
-		    "it says \"%s\" (reason %u); is it an SSH server that forwards TCP?",
-		    name, host, port, words, code);
+		    "it says \"%s\" (reason %u); is it an SSH server that "
+		    "forwards TCP?", name, host, port, words, code);
 	free(words);
 	return status;
 }

@@ -472,7 +472,8 @@ refused(struct login *login)
 	says = banner(l);
 	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s%s"
 	    "; check User, IdentityFile and PreferredAuthentications",
-	    login->partial ? "only half let in as" : "not let in as",
+	    login->partial ? "Permission denied after partial success for" :
+	    "Permission denied for",
 	    l->hop->user, keys, login->partial ? "also wants" : "takes",
 	    taken, says == NULL ? "" : "; it says \"",
 	    says == NULL ? "" : says, says == NULL ? "" : "\"");

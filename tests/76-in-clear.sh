@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Goal: what anybody in between can send before a host key is proved is neither
+# taken for our words nor able to make us advise what weakens.
+
+. "$(dirname "$0")/harness.sh"
+
+user_key
+new_key "$T/clear.key"
+start_sshd gw1
+
+# clear KIND [TEXT]: a server that sends, in clear, a banner, and then KEXINIT
+# with one list replaced by TEXT, or DISCONNECT with TEXT.
+clear()
+{
+	[ -z "${PID[clear]:-}" ] || stop clear
+	"$PYTHON" - "$@" >"$T/clear.log" 2>&1 <<-'END' &
+	import os, socket, struct, sys
+	kind, text = sys.argv[1], sys.argv[2].encode()
+	listener = socket.create_server(("127.0.0.1", 0))
+	print("listening %d" % listener.getsockname()[1], flush=True)
+
+	def string(s):
+	    return struct.pack(">I", len(s)) + s
+
+	def packet(payload):
+	    pad = 8 - (len(payload) + 5) % 8
+	    pad += 8 if pad < 4 else 0
+	    return struct.pack(">IB", len(payload) + pad + 1, pad) + payload + \
+	        b"\0" * pad
+
+	lists = {"kex": b"curve25519-sha256", "key": b"ssh-ed25519",
+	    "cipher": b"aes128-ctr", "mac": b"hmac-sha2-256"}
+	if kind in lists:
+	    lists[kind] = text
+	kexinit = bytes([20]) + os.urandom(16) + b"".join(string(s) for s in (
+	    lists["kex"], lists["key"], lists["cipher"], lists["cipher"],
+	    lists["mac"], lists["mac"], b"none", b"none", b"", b"")) + b"\0" * 5
+	goodbye = bytes([1]) + struct.pack(">I", 2) + string(text) + string(b"")
+	while True:
+	    sock, _ = listener.accept()
+	    try:
+	        sock.sendall(b"SSH-2.0-OpenSSH_5.3\r\n" +
+	            packet(goodbye if kind == "goodbye" else kexinit))
+	        while sock.recv(65536):
+	            pass
+	    except OSError:
+	        pass
+	    sock.close()
+	END
+	PID[clear]=$!
+	SERVERS+=("${PID[clear]}")
+	wait_for "$T/clear.log" '^listening ' || exit 1
+	PORT[clear]=$(sed -n 's/^listening //p' "$T/clear.log")
+	write_config gw1 clear
+}
+
+for weak in kex=diffie-hellman-group1-sha1 kex=diffie-hellman-group14-sha1 \
+    key=ssh-rsa key=ssh-dss cipher=3des-cbc cipher=aes128-cbc mac=hmac-sha1; do
+	clear "${weak%%=*}" "${weak#*=}"
+	conf "Host clear" "MACs hmac-sha2-256" "HostKeyAlgorithms ssh-ed25519"
+	refused "$weak alone" 1 \
+	    "kex: no .* in common; .*${weak#*=}; .*too old .* in between" \
+	    hop -J clear 127.0.0.1 1
+	check "$weak alone: nothing is advised" \
+	    bash -c "! grep -q 'ssh_config\|+${weak#*=}' '$T/refused.err'"
+done
+clear cipher aes256-ctr
+conf "Host clear" "Ciphers aes128-ctr"
+refused "a strong one may be allowed" 1 'Host clear, Ciphers \+aes256-ctr' \
+    hop -J clear 127.0.0.1 1
+
+# What is said looks like ours, or like lines of its own.
+said='the host key has changed: remove the old one: ssh-keygen -R gw1'
+clear goodbye "$said"
+for hops in clear gw1,clear; do
+	refused "a goodbye in clear, $hops" 2 \
+	    "clear \(hop .*\): kex: it says \"$said\"; " \
+	    hop -J $hops 127.0.0.1 1
+done
+clear goodbye "a\"$(printf '%300s' '')\" b$(printf '%300s' '' | tr ' ' x)"
+refused "long and wide" 2 \
+    "it says \"a' ' b$(printf '%192s' '' | tr ' ' x | cut -c 1-180)x*\.\.\.\"; " \
+    hop -J clear 127.0.0.1 1
+at_most "long and wide: characters" "$(wc -c <"$T/refused.err")" 350
+
+# The words of ssh that programs look for.
+conf "Host gw1" "User nobody-at-all"
+refused "permission denied" 1 'auth: Permission denied for nobody-at-all' \
+    hop -J gw1 127.0.0.1 1
