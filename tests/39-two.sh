@@ -106,7 +106,7 @@ asked()
 	! grep '^question=' "$T/talk.info" | grep -qv "echo=$echo" ||
 	    why="$why echo while asking"
 	! tr -d '\r' <"$T/talk.tty" | grep -Evq \
-	    "^(gw[12] \(hop 1 of [12]\): [^:]*: )?${may_show:-}\$" ||
+	    "^([^ ]*@gw[12] \(hop 1 of [12]\): [^:]*: )?${may_show:-}\$" ||
 	    why="$why more in a question's line"
 	for file in "$T"/?.status; do
 		n=${file%.status}
@@ -226,9 +226,9 @@ host_keys()
 	hop_job 1 -J gw1 -o HostKeyAlias=first
 	hop_job 2 -J gw2 -o HostKeyAlias=second
 	touch "$T/go.2"
-	may_show="(.*fingerprint\)\? yes)?" asked "two new host keys" "0 0" on \
-	    --wait 'fingerprint\)\? $' --run "$(all_there)" --hold 0.3 \
-	    --type yes --wait 'fingerprint\)\? $' --type yes
+	may_show="(.*fingerprint\]\)\? yes)?" asked "two new host keys" "0 0" on \
+	    --wait 'fingerprint\]\)\? $' --run "$(all_there)" --hold 0.3 \
+	    --type yes --wait 'fingerprint\]\)\? $' --type yes
 	equal "both are known now" \
 	    "$(cut -d' ' -f1 "$T/asked_hosts" | sort | xargs)" "first second"
 }
