@@ -83,6 +83,13 @@ refused "long and wide" 2 \
     hop -J clear 127.0.0.1 1
 at_most "long and wide: characters" "$(wc -c <"$T/refused.err")" 350
 
+# The locale's characters, and none that turns the direction of writing.
+clear goodbye $'Contrase\303\261a \342\200\256drow'
+LC_ALL=C.UTF-8 refused "in UTF-8" 2 \
+    $'it says "Contrase\303\261a \\\\342\\\\200\\\\256drow"' \
+    hop -J clear 127.0.0.1 1
+refused "in ASCII" 2 'it says "Contrase\\303\\261a' hop -J clear 127.0.0.1 1
+
 # The words of ssh that programs look for.
 conf "Host gw1" "User nobody-at-all"
 refused "permission denied" 1 'auth: Permission denied for nobody-at-all' \

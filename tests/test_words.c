@@ -39,6 +39,56 @@ Test(words, visible) {
 	free(s);
 }
 
+/* The locale's characters as they are, but none that nobody would see. */
+Test(words, visible_locale) {
+	static const char *const hidden[] = { "\u202e", "\u200b", "\u2066",
+	    "\u00a0", "\u2003", "\u3000", "\u2800", "\xc2\x85", "\u0301",
+	    "\xc3", "\xff" };
+	char *s;
+	size_t i;
+
+	setenv("LC_ALL", "C.UTF-8", 1);
+	s = words_visible("Contraseña: █▀");
+	cr_assert_str_eq(s, "Contraseña: █▀");
+	free(s);
+	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		s = words_visible(hidden[i]);
+		cr_assert_eq(s[0], '\\', "%zu: %s", i, s);
+		cr_assert_eq(s[strspn(s, "\\01234567")], '\0', "%s", s);
+		free(s);
+	}
+}
+
+Test(words, visible_plain) {
+	char *s;
+
+	setenv("LC_ALL", "C", 1);
+	s = words_visible("ñ");
+	cr_assert_str_eq(s, "\\303\\261");
+	free(s);
+}
+
+Test(words, shell) {
+	static const char *const words[][2] = { { "gw1.example.org:22",
+	    "gw1.example.org:22" }, { "", "''" }, { "a b", "'a b'" },
+	    { "it's", "'it'\\''s'" }, { "$(x)`y`", "'$(x)`y`'" } };
+	char *s;
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		s = words_shell(words[i][0]);
+		cr_assert_str_eq(s, words[i][1]);
+		free(s);
+	}
+}
+
+Test(words, said) {
+	char *s = words_said("  a\t\t b \"c\" \r\n");
+
+	cr_assert_str_eq(s, "a b 'c'");
+	free(s);
+}
+
 Test(words, base64) {
 	char *s = words_base64("Man", 3);
 

@@ -5,12 +5,15 @@
 
 #include <ctype.h>
 #include <err.h>
+#include <locale.h>
 #include <resolv.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vis.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "base/base.h"
 
@@ -104,17 +107,71 @@ words_join(char **to, const char *sep, const char *s)
 }
 
 /*
- * Returns s, which may come from a stranger, as one line of printable text
- * through vis(3).  The caller frees it.
+ * Would the character be seen where it stands, and take room there?  Those that
+ * turn the direction of writing, have no width or look like a blank would not.
+ */
+static int
+is_seen(wchar_t wc)
+{
+	static const wchar_t blank[] = { 0x00a0, 0x00ad, 0x115f, 0x1160,
+	    0x2007, 0x202f, 0x2800, 0x3164, 0xffa0, 0 };
+
+	return iswprint(wc) && !iswspace(wc) && wcwidth(wc) > 0 &&
+	    wcschr(blank, wc) == NULL &&
+	    !(wc >= 0x200b && wc <= 0x200f) &&
+	    !(wc >= 0x202a && wc <= 0x202e) &&
+	    !(wc >= 0x2060 && wc <= 0x206f);
+}
+
+/*
+ * The characters of the person's locale.  The program itself stays in that of
+ * C: keywords have no case but ASCII's.
+ */
+static locale_t
+characters(void)
+{
+	static locale_t locale;
+
+	if (locale == (locale_t)0)
+		locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	return locale;
+}
+
+/*
+ * Returns s, which may come from a stranger, as one line of printable text: the
+ * characters of the locale as they are, all else through vis(3).  The caller
+ * frees it.
  */
 char *
 words_visible(const char *s)
 {
-	char *text;
+	char *text = xcalloc(strlen(s) + 1, 4), *to = text;
+	locale_t was = uselocale(characters());
+	mbstate_t state = { 0 };
+	wchar_t wc;
+	size_t n;
 
-	if (stravis(&text, s, VIS_OCTAL | VIS_TAB | VIS_NL | VIS_NOSLASH) ==
-	    -1)
-		errx(RETRY, "out of memory");
+	while (*s != '\0') {
+		if (*s >= ' ' && *s <= '~') {
+			*to++ = *s++;
+			continue;
+		}
+		n = (unsigned char)*s < 0x80 ? 0 :
+		    mbrtowc(&wc, s, strlen(s), &state);
+		if (n == (size_t)-1 || n == (size_t)-2 || n == 0 ||
+		    !is_seen(wc)) {
+			memset(&state, 0, sizeof(state));
+			to = vis(to, (unsigned char)*s, VIS_OCTAL | VIS_TAB | VIS_NL |
+			    VIS_NOSLASH | VIS_NOLOCALE,
+			    (unsigned char)s[1]);
+			s++;
+		} else {
+			to = mempcpy(to, s, n);
+			s += n;
+		}
+	}
+	(void)uselocale(was);
+	*to = '\0';
 	return text;
 }
 
