@@ -273,7 +273,7 @@ cell()
 	cell_config "$CONF" "${lines[@]}"
 	start=$(now)
 	SSH_ASKPASS=$T/ask SSH_ASKPASS_REQUIRE=force CELL=$T/cells/$id.go \
-	    hop -J gw1,gw2,gw3 "${to[@]}" <"$T/stream" >"$dir/out" \
+	    hop -J gw1,gw2,gw3 -o LoginTimeout=$CT "${to[@]}" <"$T/stream" >"$dir/out" \
 	    2>"$dir/err" || status=$?
 	ms=$(($(now) - start))
 	why=$([[ $status =~ ^($6)$ ]] || echo "status $status, not $6; "

@@ -81,6 +81,10 @@ fail_timeout(struct chain *c, struct link *l)
 		    "%d seconds; check that it is up and can be reached from "
 		    "%s", l->hop->name, l->to_host, l->to_port,
 		    l->hop->connecttimeout, l->hop->name);
+	if (l->stage == STAGE_AUTH)
+		return fail(c, l, RETRY, "no answer within %d seconds; check "
+		    "the log of sshd there, or raise LoginTimeout (-o "
+		    "LoginTimeout=...)", l->hop->logintimeout);
 	if (l->stage == STAGE_RESOLVE)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
 		    "the name server, or write the address of %s as its "

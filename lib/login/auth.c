@@ -13,6 +13,7 @@
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
 #define LINES_MAX	20	/* of a server's, shown in one login */
 #define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
+#define RENEWALS_MAX	120	/* of the time a login has */
 #define PARTS_MAX	32	/* methods that are taken, one after another */
 
 typedef enum result (*method_fn)(struct login *);
@@ -40,6 +41,34 @@ over(const struct link *l)
 	return link_gone(l) || libssh_stuck(l);
 }
 
+/* From now on the server has its LoginTimeout to say something. */
+static void
+renew(struct login *login)
+{
+	login->heard = login->l->counter.in_bytes;
+	login->since = now();
+	login->c->deadline = login->since +
+	    (uint64_t)login->l->hop->logintimeout * 1000;
+}
+
+/*
+ * The login is the server's time, as with ssh: it may wait for a telephone, or
+ * for a page to be visited.  Whatever comes meanwhile shows that it is alive;
+ * but that counts at most four times in a LoginTimeout, and not for ever.
+ */
+static void
+mind_time(struct login *login)
+{
+	const struct link *l = login->l;
+
+	if (l->counter.in_bytes == login->heard ||
+	    login->renewals >= RENEWALS_MAX ||
+	    now() < login->since + (uint64_t)l->hop->logintimeout * 250)
+		return;
+	login->renewals++;
+	renew(login);
+}
+
 /*
  * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
  * chain, and sees what libssh does not, that the session has gone, before the
@@ -51,6 +80,7 @@ auth_again(struct login *login)
 {
 	if (over(login->l))
 		return -1;
+	mind_time(login);
 	login->status = chain_turn(login->c);
 	return login->status == OK && !over(login->l) ? 0 : -1;
 }
@@ -64,6 +94,7 @@ look_around(struct login *login)
 {
 	if (over(login->l))
 		return -1;
+	mind_time(login);
 	login->status = chain_wait(login->c, NULL, 0, now());
 	return login->status == OK && !over(login->l) ? 0 : -1;
 }
@@ -496,6 +527,7 @@ auth(struct chain *c, struct link *l)
 	int status;
 
 	link_stage(l, STAGE_AUTH);
+	renew(&login);
 	result = try_methods(&login);
 	status = login.status;
 	if ((says = banner(l)) != NULL)

@@ -62,6 +62,9 @@ struct login {
 	int		 listed;	/* the server has said what it takes */
 	int		 partial;	/* methods taken where more is wanted */
 	int		 told;		/* lines of the server's, shown */
+	uint64_t	 heard;		/* bytes from it, when last looked */
+	uint64_t	 since;		/* ms; when its time began anew */
+	int		 renewals;	/* how often it has */
 	int		 rounds;	/* of questions, or of none */
 	int		 mute;		/* there was nobody to ask */
 	ssh_key		 tried[MAX_KEYS];	/* public halves */

@@ -281,7 +281,8 @@ conf_value(const struct option *option)
 int
 conf_own(const struct option *option)
 {
-	return conf_names(option, "ForwardCommand");
+	return conf_names(option, "ForwardCommand") ||
+	    conf_names(option, "LoginTimeout");
 }
 
 /* As in ssh_config(5): *, ? and ! in a list with commas; case is the same. */

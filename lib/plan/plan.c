@@ -110,16 +110,29 @@ go_without(struct plan *plan, int told)
 	plan->no_ssh = 1;
 }
 
-/* What ssh does not know, from the command line and the own file alone. */
-static void
+/*
+ * What ssh does not know, from the command line and the own file alone.
+ * Returns 0, or -1 after saying which value is bad.
+ */
+static int
 set_own(const struct conf *conf, struct hop *hop, int n)
 {
 	const struct option *option;
 
-	TAILQ_FOREACH(option, &conf->options, entry)
-		if (conf_own(option) && ask_concerns(option, hop, n))
+	TAILQ_FOREACH(option, &conf->options, entry) {
+		if (!conf_own(option) || !ask_concerns(option, hop, n))
+			continue;
+		if (conf_names(option, "ForwardCommand"))
 			(void)keyword_set(hop, "forwardcommand",
 			    conf_value(option));
+		else if (keyword_set(hop, "logintimeout",
+		    conf_value(option)) == -1) {
+			say("%s: LoginTimeout is a number of seconds",
+			    hop->name);
+			return -1;
+		}
+	}
+	return 0;
 }
 
 /* Is hop's HostName one?  Says why not: "-x" would be an option to a command. */
@@ -186,7 +199,8 @@ take_answer(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	/* that is for the session; ours it is for %C alone */
 	free(hop->remotecommand);
 	hop->remotecommand = NULL;
-	set_own(plan->conf, hop, n);
+	if (set_own(plan->conf, hop, n) == -1)
+		return -1;
 	if (answer == ANSWER_NONE || answer == ANSWER_OLD)
 		rc = take_old(plan, hop, n, answer);
 	/* asked without -J, it has told of a command as well */
@@ -686,6 +700,8 @@ set_times(const struct plan *plan, struct hop *hop, int n)
 {
 	if (hop->connecttimeout <= 0)
 		hop->connecttimeout = CONNECT_TIMEOUT;
+	if (hop->logintimeout <= 0)
+		hop->logintimeout = LOGIN_TIMEOUT;
 	if (hop->serveraliveinterval <= 0 &&
 	    !typed(plan, hop, n, "ServerAliveInterval"))
 		hop->serveraliveinterval = ALIVE_INTERVAL;

@@ -9,6 +9,7 @@
 
 #define MAX_HOPS		16
 #define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
+#define LOGIN_TIMEOUT		120	/* the same, of silence in its login */
 #define ALIVE_INTERVAL		30	/* seconds, if nobody says */
 #define ALIVE_COUNT		3
 #define REFUSALS		3	/* of a hop that are not believed */
@@ -83,6 +84,7 @@ struct hop {
 	int			 kbdinteractiveauthentication;
 	char			*kexalgorithms;
 	char			*knownhostscommand;
+	int			 logintimeout;	/* seconds, our own */
 	char			*loglevel;
 	char			*macs;
 	int			 nohostauthenticationforlocalhost;
