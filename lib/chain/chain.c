@@ -1,23 +1,15 @@
 /*
- * The chain of links, and the one place in the program that waits.  Every
- * step of a hop's set-up is a call that does not block; between two of them
- * chain_wait() turns all hops, since the handshake of hop 3 needs hops 1 and
- * 2 to keep moving.
+ * The sequence: hop after hop is reached, verified, logged in to and asked to
+ * forward; what has failed is tried again, or said.
  */
 
-#include <err.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain/local.h"
 
-#define FDS	3	/* descriptors of a link: session, relay's two */
-#define MORE	8	/* descriptors of a step that waits for its own */
-#define PATIENCE	1000	/* ms; a set-up that takes longer is shown */
 #define PAUSE	100	/* ms before the second try; doubled each time */
 #define MAX_PAUSE	3200	/* ms; a busy server counts tries, too */
 
@@ -26,184 +18,6 @@ static const struct relay *
 last(const struct chain *c)
 {
 	return &c->links[c->n - 1].relay;
-}
-
-static uint64_t
-earlier(uint64_t a, uint64_t b)
-{
-	return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-/* When the line about a slow set-up is to be written again; 0: never. */
-static uint64_t
-next_look(const struct chain *c)
-{
-	uint64_t t = now() - c->began;
-
-	if (c->deadline == 0 || !say_live())
-		return 0;
-	return c->began + (t / PATIENCE + 1) * PATIENCE;
-}
-
-/*
- * How long poll(2) may wait, in milliseconds; gathered is when gather() was
- * called, since it has left out who rests.
- */
-static int
-timeout(const struct chain *c, uint64_t gathered, uint64_t until)
-{
-	uint64_t t;
-	int i;
-
-	for (i = 0; i < c->n; i++)
-		if (relay_ready(&c->links[i].relay))
-			return 0;
-	until = earlier(until, c->deadline);
-	until = earlier(until, next_look(c));
-	for (i = 0; i < c->n; i++)
-		until = earlier(until, earlier(alive_due(&c->links[i]),
-		    link_rest(&c->links[i], gathered)));
-	if (until == 0)
-		return INFTIM;
-	t = now();
-	if (until <= t)
-		return 0;
-	return until - t < INT_MAX ? (int)(until - t) : INT_MAX;
-}
-
-static nfds_t
-gather(struct chain *c, uint64_t t, struct pollfd *pfd)
-{
-	struct link *l;
-	int i;
-
-	for (i = 0; i < c->n; i++, pfd += FDS) {
-		l = &c->links[i];
-		pfd[0].fd = l->event == NULL ? -1 : ssh_get_fd(l->session);
-		pfd[0].events = link_rest(l, t) == 0 ? POLLIN : 0;
-		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
-			pfd[0].events |= POLLOUT;
-		relay_poll(&l->relay, &pfd[1]);
-	}
-	/* before anything is carried, only whether somebody still waits */
-	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
-	return (nfds_t)c->n * FDS + 1;
-}
-
-/*
- * Down the chain each session reads, and what its relay wrote is there for
- * the next; then back up, each relay reads what the session before it wrote.
- */
-static void
-turn(struct chain *c, struct pollfd *pfd)
-{
-	struct link *l;
-	int i, fed = 0;
-
-	for (i = 0; i < c->n; i++) {
-		l = &c->links[i];
-		if (pfd[i * FDS].revents != 0 || (fed &&
-		    link_rest(l, now()) == 0))
-			link_drive(l);
-		fed = l->relay.moved;
-		l->relay.moved = 0;
-	}
-	for (i = c->n - 1; i >= 0; i--)
-		link_step(&c->links[i], &pfd[i * FDS + 1]);
-}
-
-/*
- * Has a link that was up gone?  It no longer matters when the target has
- * closed and we only have to write what it sent, unless that is what the far
- * end may not send.  Asked before each wait,
- * since any call into libssh may find out, a write as well, and close the
- * descriptor that would have told us.
- */
-static int
-lost(struct chain *c)
-{
-	int i;
-
-	if (c->n == 0 || relay_safe(last(c)))
-		return OK;
-	for (i = 0; i < c->n; i++)
-		if (c->links[i].up && link_gone(&c->links[i]))
-			return failure_note(c, &c->links[i], FAIL_LOST);
-	return OK;
-}
-
-/* The line about a set-up that takes its time. */
-static void
-show(const struct chain *c)
-{
-	uint64_t t = now() - c->began;
-
-	if (c->deadline == 0 || t < PATIENCE || !say_live())
-		return;
-	if (c->at->number == 0)
-		say_status("%s: %s, %d s", c->at->hop->name,
-		    say_stage(c->at->stage), (int)(t / 1000));
-	else
-		say_status("%s (hop %d of %d): %s, %d s", c->at->hop->name,
-		    c->at->number, c->plan->nhops, say_stage(c->at->stage),
-		    (int)(t / 1000));
-}
-
-/* What is to be done when the time has come, whatever poll(2) said. */
-static int
-on_time(struct chain *c)
-{
-	int status;
-
-	if ((status = alive_step(c)) != OK)
-		return status;
-	if (c->deadline != 0 && now() >= c->deadline)
-		return failure_note(c, c->at, FAIL_TIMEOUT);
-	show(c);
-	return OK;
-}
-
-/*
- * Waits until something can be done, or until the time until (milliseconds
- * as of now(), 0: no limit) or the deadline of the hop being set up, and does
- * it for every link.  The caller's own n descriptors in more are waited for,
- * too.  Returns OK, or another status after noting which hop has failed, or
- * nothing if nobody waits for the chain any more.
- */
-int
-chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
-{
-	struct pollfd pfd[MAX_HOPS * FDS + 1 + MORE];
-	uint64_t t = now();
-	nfds_t own;
-	int rc;
-
-	if ((rc = lost(c)) != OK)
-		return rc;
-	memset(pfd, 0, sizeof(pfd));
-	own = gather(c, t, pfd);
-	if (n > 0)
-		memcpy(pfd + own, more, n * sizeof(*more));
-	rc = poll(pfd, own + n, timeout(c, t, until));
-	if (rc == -1 && errno != EINTR)
-		err(RETRY, "poll");
-	if (rc == -1)
-		return OK;
-	if (n > 0)
-		memcpy(more, pfd + own, n * sizeof(*more));
-	if (pfd[own - 1].revents != 0) {
-		failure_forget(c);
-		return RETRY;
-	}
-	turn(c, pfd);
-	return on_time(c);
-}
-
-/* As chain_wait() with nothing of one's own to wait for. */
-int
-chain_turn(struct chain *c)
-{
-	return chain_wait(c, NULL, 0, 0);
 }
 
 static struct link *

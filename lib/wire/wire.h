@@ -177,7 +177,7 @@ struct chain {
 	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
-/* the one place that waits */
+/* loop.c: the one place that waits */
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 
