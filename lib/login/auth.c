@@ -13,7 +13,6 @@
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
 #define LINES_MAX	20	/* of a server's, shown in one login */
 #define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
-#define RENEWALS_MAX	120	/* of the time a login has */
 #define PARTS_MAX	32	/* methods that are taken, one after another */
 
 typedef enum result (*method_fn)(struct login *);
@@ -33,99 +32,6 @@ static const struct method {
 	{ "gssapi-with-mic", SSH_AUTH_METHOD_GSSAPI_MIC, NULL },
 	{ NULL, 0, NULL }
 };
-
-/* Will the session say nothing more? */
-static int
-over(const struct link *l)
-{
-	return link_gone(l) || libssh_stuck(l);
-}
-
-/* From now on the server has its LoginTimeout to say something. */
-static void
-renew(struct login *login)
-{
-	login->heard = login->l->counter.in_bytes;
-	login->since = now();
-	login->c->deadline = login->since +
-	    (uint64_t)login->l->hop->logintimeout * 1000;
-}
-
-/*
- * The login is the server's time, as with ssh: it may wait for a telephone, or
- * for a page to be visited.  Whatever comes meanwhile shows that it is alive;
- * but that counts at most four times in a LoginTimeout, and not for ever.
- */
-static void
-mind_time(struct login *login)
-{
-	const struct link *l = login->l;
-
-	if (l->counter.in_bytes == login->heard ||
-	    login->renewals >= RENEWALS_MAX ||
-	    now() < login->since + (uint64_t)l->hop->logintimeout * 250)
-		return;
-	login->renewals++;
-	renew(login);
-}
-
-/*
- * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
- * chain, and sees what libssh does not, that the session has gone, before the
- * turn as well, since the call itself may have read the end.  Returns 0 to
- * call again, or -1.
- */
-int
-auth_again(struct login *login)
-{
-	if (over(login->l))
-		return -1;
-	mind_time(login);
-	login->status = chain_turn(login->c);
-	return login->status == OK && !over(login->l) ? 0 : -1;
-}
-
-/*
- * As auth_again(), but without waiting: for the loops in which each answer may
- * be there before it is asked for, so that no time-out would ever be seen.
- */
-static int
-look_around(struct login *login)
-{
-	if (over(login->l))
-		return -1;
-	mind_time(login);
-	login->status = chain_wait(login->c, NULL, 0, now());
-	return login->status == OK && !over(login->l) ? 0 : -1;
-}
-
-/*
- * What a return code of ssh_userauth_*() means; an error with the session
- * alive is one key's bad luck (an agent that would not sign).
- */
-enum result
-auth_judge(struct login *login, int rc)
-{
-	if (login->status != OK || over(login->l))
-		return LOST;
-	if (rc == SSH_AUTH_SUCCESS)
-		return YES;
-	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
-}
-
-/* Asks the person; returns 0, -1 for no answer, and sets login->status. */
-int
-auth_ask(struct login *login, const char *text, int echo, char *answer)
-{
-	int got;
-
-	if (!prompt_possible(login->l->hop)) {
-		login->mute = 1;
-		return -1;
-	}
-	login->status = prompt(login->c, login->l, text, echo, answer, &got);
-	return login->status == OK && got ? 0 : -1;
-}
 
 static int
 attempts(const struct hop *hop)
@@ -265,7 +171,7 @@ kbdint(struct login *login)
 		while ((rc = kbdint_call(login)) == SSH_AUTH_INFO) {
 			asked |= ssh_userauth_kbdint_getnprompts(
 			    login->l->session) > 0;
-			if (look_around(login) == -1)
+			if (auth_look(login) == -1)
 				return LOST;
 			if (++login->rounds > ROUNDS_MAX)
 				return without_end(login);
@@ -394,7 +300,7 @@ try_methods(struct login *login)
 	const struct method *m;
 	enum result result;
 
-	while (look_around(login) == 0) {
+	while (auth_look(login) == 0) {
 		m = next_method(login);
 		if (!login->listed && (m == NULL ||
 		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
@@ -406,7 +312,7 @@ try_methods(struct login *login)
 			return NO;
 		login->trying = m->bit;
 		result = m->try(login);
-		if (result == NO && over(login->l))
+		if (result == NO && auth_over(login->l))
 			result = LOST;
 		if (result == YES || result == PARTLY)
 			note_method(login, m);
@@ -494,7 +400,7 @@ refused(struct login *login)
 	char *keys = account(login), *taken, *says;
 	int status = GIVEUP;
 
-	if (over(l)) {
+	if (auth_over(l)) {
 		status = cut_off(login, keys);
 		free(keys);
 		return status;
@@ -527,7 +433,7 @@ auth(struct chain *c, struct link *l)
 	int status;
 
 	link_stage(l, STAGE_AUTH);
-	renew(&login);
+	auth_renew(&login);
 	result = try_methods(&login);
 	status = login.status;
 	if ((says = banner(l)) != NULL)

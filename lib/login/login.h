@@ -77,7 +77,12 @@ struct login {
 };
 
 int	 auth(struct chain *, struct link *);
+
+/* turn.c: one step of a login */
+int	 auth_over(const struct link *);
+void	 auth_renew(struct login *);
 int	 auth_again(struct login *);
+int	 auth_look(struct login *);
 int	 auth_ask(struct login *, const char *, int, char *);
 enum result auth_judge(struct login *, int);
 

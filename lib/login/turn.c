@@ -1,0 +1,101 @@
+/*
+ * What every method of a login stands on: waiting while the chain turns, what
+ * a return code of libssh means, and asking the person.
+ */
+
+#include "login/login.h"
+
+#define RENEWALS_MAX	120	/* of the time a login has */
+
+/* Will the session say nothing more? */
+int
+auth_over(const struct link *l)
+{
+	return link_gone(l) || libssh_stuck(l);
+}
+
+/* From now on the server has its LoginTimeout to say something. */
+void
+auth_renew(struct login *login)
+{
+	login->heard = login->l->counter.in_bytes;
+	login->since = now();
+	login->c->deadline = login->since +
+	    (uint64_t)login->l->hop->logintimeout * 1000;
+}
+
+/*
+ * The login is the server's time, as with ssh: it may wait for a telephone, or
+ * for a page to be visited.  Whatever comes meanwhile shows that it is alive;
+ * but that counts at most four times in a LoginTimeout, and not for ever.
+ */
+static void
+mind_time(struct login *login)
+{
+	const struct link *l = login->l;
+
+	if (l->counter.in_bytes == login->heard ||
+	    login->renewals >= RENEWALS_MAX ||
+	    now() < login->since + (uint64_t)l->hop->logintimeout * 250)
+		return;
+	login->renewals++;
+	auth_renew(login);
+}
+
+/*
+ * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
+ * chain, and sees what libssh does not, that the session has gone, before the
+ * turn as well, since the call itself may have read the end.  Returns 0 to
+ * call again, or -1.
+ */
+int
+auth_again(struct login *login)
+{
+	if (auth_over(login->l))
+		return -1;
+	mind_time(login);
+	login->status = chain_turn(login->c);
+	return login->status == OK && !auth_over(login->l) ? 0 : -1;
+}
+
+/*
+ * As auth_again(), but without waiting: for the loops in which each answer may
+ * be there before it is asked for, so that no time-out would ever be seen.
+ */
+int
+auth_look(struct login *login)
+{
+	if (auth_over(login->l))
+		return -1;
+	mind_time(login);
+	login->status = chain_wait(login->c, NULL, 0, now());
+	return login->status == OK && !auth_over(login->l) ? 0 : -1;
+}
+
+/*
+ * What a return code of ssh_userauth_*() means; an error with the session
+ * alive is one key's bad luck (an agent that would not sign).
+ */
+enum result
+auth_judge(struct login *login, int rc)
+{
+	if (login->status != OK || auth_over(login->l))
+		return LOST;
+	if (rc == SSH_AUTH_SUCCESS)
+		return YES;
+	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
+}
+
+/* Asks the person; returns 0, -1 for no answer, and sets login->status. */
+int
+auth_ask(struct login *login, const char *text, int echo, char *answer)
+{
+	int got;
+
+	if (!prompt_possible(login->l->hop)) {
+		login->mute = 1;
+		return -1;
+	}
+	login->status = prompt(login->c, login->l, text, echo, answer, &got);
+	return login->status == OK && got ? 0 : -1;
+}
