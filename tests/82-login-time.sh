@@ -28,7 +28,9 @@ gate()
 gate --seconds 4 slow
 # no more is asked of the server's time than by ssh, which is done with connecting
 conf "Host bad" "ConnectTimeout 2"
+may_say='bad \(hop . of .\): it says .*(visit https://login.example/abc|within a minute|still waiting)'
 carries "four seconds for a login, ConnectTimeout 2, hop 1" -J bad
+equal "the banner is shown, a line each" "$(wc -l <"$T/carries.err")" 2
 carries "the same, hop 2" -J gw1,bad
 check "ssh gets in as well" ssh -F "$CONF" -N -W "127.0.0.1:${PORT[echo]}" bad \
     </dev/null
@@ -37,6 +39,8 @@ refused "LoginTimeout is over, and nothing has come" 2 \
     hop -J bad -o LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
 refused "for one hop" 2 '^proxyhop: bad \(hop 2 of 2.*auth: no answer within 1 ' \
     hop -J gw1,bad -o bad:LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
+gate quick
+may_say= carries "a quick login stays silent" -J bad
 gate --drip --seconds 4 slow
 conf "Host bad" "ConnectTimeout 2"
 carries "something comes each second: three are enough" -J bad \

@@ -11,7 +11,6 @@
 #include "login/login.h"
 
 #define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
-#define LINES_MAX	20	/* of a server's, shown in one login */
 #define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
 #define PARTS_MAX	32	/* methods that are taken, one after another */
 
@@ -84,37 +83,6 @@ answer_one(struct login *login, unsigned i)
 	return rc;
 }
 
-/* A line of the server's, if there have not been too many. */
-static void
-tell_line(struct login *login, const char *line)
-{
-	const struct link *l = login->l;
-	char *seen = words_said(line);
-
-	if (*seen == '\0' || login->told++ >= LINES_MAX) {
-		free(seen);
-		return;
-	}
-	say("%s (hop %d of %d): it says \"%s\"", l->hop->name, l->number,
-	    login->c->plan->nhops, seen);
-	if (login->told == LINES_MAX)
-		say("%s (hop %d of %d): what else it says is not shown",
-		    l->hop->name, l->number, login->c->plan->nhops);
-	free(seen);
-}
-
-static void
-tell_lines(struct login *login, const char *lines)
-{
-	char *copy, *rest, *line;
-
-	copy = rest = xstrdup(lines);
-	while (login->told < LINES_MAX &&
-	    (line = strsep(&rest, "\r\n")) != NULL)
-		tell_line(login, line);
-	free(copy);
-}
-
 /* A round without a question has something to tell (RFC 4256, 3.2). */
 static void
 tell(struct login *login)
@@ -123,8 +91,8 @@ tell(struct login *login)
 
 	if (login->l->hop->batchmode == 1)
 		return;
-	tell_lines(login, ssh_userauth_kbdint_getname(s));
-	tell_lines(login, ssh_userauth_kbdint_getinstruction(s));
+	auth_tell(login, ssh_userauth_kbdint_getname(s));
+	auth_tell(login, ssh_userauth_kbdint_getinstruction(s));
 }
 
 static int

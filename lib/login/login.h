@@ -65,6 +65,8 @@ struct login {
 	uint64_t	 heard;		/* bytes from it, when last looked */
 	uint64_t	 since;		/* ms; when its time began anew */
 	int		 renewals;	/* how often it has */
+	uint64_t	 banner_came;	/* ms, or 0 */
+	int		 banner_shown;
 	int		 rounds;	/* of questions, or of none */
 	int		 mute;		/* there was nobody to ask */
 	ssh_key		 tried[MAX_KEYS];	/* public halves */
@@ -79,8 +81,11 @@ struct login {
 int	 auth(struct chain *, struct link *);
 
 /* turn.c: one step of a login */
+#define LINES_MAX	20	/* of a server's, shown in one login */
+
 int	 auth_over(const struct link *);
 void	 auth_renew(struct login *);
+void	 auth_tell(struct login *, const char *);
 int	 auth_again(struct login *);
 int	 auth_look(struct login *);
 int	 auth_ask(struct login *, const char *, int, char *);

@@ -3,8 +3,12 @@
  * a return code of libssh means, and asking the person.
  */
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "login/login.h"
 
+#define BANNER_WAIT	1000	/* ms a login has before its banner is shown */
 #define RENEWALS_MAX	120	/* of the time a login has */
 
 /* Will the session say nothing more? */
@@ -12,6 +16,41 @@ int
 auth_over(const struct link *l)
 {
 	return link_gone(l) || libssh_stuck(l);
+}
+
+/* A line of the server's, if there have not been too many. */
+static void
+tell_line(struct login *login, const char *line)
+{
+	const struct link *l = login->l;
+	char *seen = words_said(line);
+
+	if (*seen == '\0' || login->told++ >= LINES_MAX) {
+		free(seen);
+		return;
+	}
+	say("%s (hop %d of %d): it says \"%s\"", l->hop->name, l->number,
+	    login->c->plan->nhops, seen);
+	if (login->told == LINES_MAX)
+		say("%s (hop %d of %d): what else it says is not shown",
+		    l->hop->name, l->number, login->c->plan->nhops);
+	free(seen);
+}
+
+/*
+ * Shows lines that the server says, until there have been LINES_MAX of them in
+ * one login.
+ */
+void
+auth_tell(struct login *login, const char *lines)
+{
+	char *copy, *rest, *line;
+
+	copy = rest = xstrdup(lines);
+	while (login->told < LINES_MAX &&
+	    (line = strsep(&rest, "\r\n")) != NULL)
+		tell_line(login, line);
+	free(copy);
 }
 
 /* From now on the server has its LoginTimeout to say something. */
@@ -43,6 +82,28 @@ mind_time(struct login *login)
 }
 
 /*
+ * A login that is not over a second after its banner may wait for what that
+ * asks of a person.  Returns when to look again, or 0.
+ */
+static uint64_t
+mind_banner(struct login *login)
+{
+	char *text;
+
+	if (login->banner_shown || (text = ssh_get_issue_banner(
+	    login->l->session)) == NULL)
+		return 0;
+	if (login->banner_came == 0)
+		login->banner_came = now();
+	if (now() >= login->banner_came + BANNER_WAIT) {
+		login->banner_shown = 1;
+		auth_tell(login, text);
+	}
+	ssh_string_free_char(text);
+	return login->banner_shown ? 0 : login->banner_came + BANNER_WAIT;
+}
+
+/*
  * Waits once between two calls of a non-blocking ssh_userauth_*(): turns the
  * chain, and sees what libssh does not, that the session has gone, before the
  * turn as well, since the call itself may have read the end.  Returns 0 to
@@ -54,7 +115,7 @@ auth_again(struct login *login)
 	if (auth_over(login->l))
 		return -1;
 	mind_time(login);
-	login->status = chain_turn(login->c);
+	login->status = chain_wait(login->c, NULL, 0, mind_banner(login));
 	return login->status == OK && !auth_over(login->l) ? 0 : -1;
 }
 
