@@ -10,6 +10,8 @@
 
 #include "chain/local.h"
 
+static int	fail_lost(struct chain *, struct link *);
+
 /* user@host:port, a v6 address in brackets. */
 static char *
 address(const struct hop *hop)
@@ -254,6 +256,8 @@ fail_greeting(struct chain *c, struct link *l)
 static int
 fail_connect(struct chain *c, struct link *l)
 {
+	if (l->relay.breach != NULL)
+		return fail_lost(c, l);
 	if (l->stage == STAGE_BANNER && libssh_disconnected(l))
 		return fail_greeting(c, l);
 	if (libssh_found(l, LIBSSH_NO_MATCH))
@@ -285,8 +289,6 @@ refusal(const struct link *l, unsigned *code)
 		return NULL;
 	return words_said(text + n);
 }
-
-static int	fail_lost(struct chain *, struct link *);
 
 /* The session has ended while it was to open a channel. */
 static int

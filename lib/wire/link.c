@@ -24,6 +24,7 @@
 #define TURNS		16	/* reads of one session before the others' */
 #define REST		2	/* ms between them while a reader is late */
 #define AHEAD		(128 * 1024)	/* bytes read for it without a rest */
+#define MAX_UNREAD	(1024 * 1024)	/* bytes of answers, see below */
 #define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
 				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
@@ -234,7 +235,7 @@ new_session(struct link *l, int fd)
 	l->callbacks.connect_status_function = on_progress;
 	ssh_callbacks_init(&l->callbacks);
 	ssh_set_callbacks(l->session, &l->callbacks);
-	ssh_set_counters(l->session, &l->counter, NULL);
+	ssh_set_counters(l->session, &l->counter, &l->packets);
 	ssh_set_blocking(l->session, 0);
 	return set_options(l, fd);
 }
@@ -270,7 +271,8 @@ link_connect(struct chain *c, struct link *l, int fd)
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
 	libssh_overhear(l);
-	while (status == OK && (rc = ssh_connect(l->session)) == SSH_AGAIN) {
+	while (status == OK && (rc = l->relay.breach != NULL ? SSH_ERROR :
+	    ssh_connect(l->session)) == SSH_AGAIN) {
 		joint_unblock(fd);
 		if (l->event == NULL && (status = prepare(c, l)) != OK)
 			break;
@@ -468,6 +470,36 @@ acknowledge(const struct link *l)
 }
 
 /*
+ * How many bytes of packets libssh has made for l that it has not written yet,
+ * more or less: what is left of the difference between the two since there
+ * were none.  A packet is 16 bytes more than what is in it, at the least.
+ */
+static int64_t
+unwritten(struct link *l)
+{
+	int64_t ahead = (int64_t)(l->packets.out_bytes +
+	    16 * l->packets.out_packets - l->counter.out_bytes);
+
+	if (!(ssh_get_status(l->session) & SSH_WRITE_PENDING))
+		l->ahead = ahead;
+	return ahead - l->ahead;
+}
+
+/*
+ * Requests, channels and messages that nobody knows have to be answered (RFC
+ * 4253, 11.4; RFC 4254, 4 and 5), and libssh keeps the answers for as long as
+ * the server does not read: a server that asks on, and reads none, is dropped.
+ * We ourselves add nothing while something is not written.
+ */
+static void
+judge_answers(struct link *l)
+{
+	if (unwritten(l) > MAX_UNREAD && l->relay.breach == NULL)
+		l->relay.breach = "requests without end, and reads none of "
+		    "the answers";
+}
+
+/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -482,6 +514,7 @@ link_drive(struct link *l)
 	logged = libssh_log_of(l);
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
+		judge_answers(l);
 		l->dead = rc == SSH_ERROR || l->relay.breach != NULL;
 		/* libssh takes any key when it rekeys: RFC 4253, 9 */
 		if (l->rekeyed && !hostkey_same(l))
@@ -500,6 +533,7 @@ link_step(struct link *l, const struct pollfd *pfd)
 {
 	struct link *logged = libssh_log_of(l);
 
+	(void)unwritten(l);	/* the relay only adds when there is nothing */
 	relay_step(&l->relay, pfd);
 	(void)libssh_log_of(logged);
 }

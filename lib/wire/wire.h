@@ -108,6 +108,9 @@ struct link {
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
 	struct ssh_counter_struct counter;	/* kept by libssh */
+	struct ssh_counter_struct packets;	/* the same */
+	int64_t			 ahead;		/* packets', of the counter,
+						 * when all was written */
 	uint64_t		 bytes;		/* from it, when last looked */
 	uint64_t		 heard;		/* ms; the last of them */
 	uint64_t		 asked;		/* ms; the last keepalive */

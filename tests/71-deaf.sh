@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Goal: a gateway that asks without end and reads none of the answers is
+# dropped before they fill our memory; one that reads them is carried through.
+
+. "$(dirname "$0")/harness.sh"
+
+"$PYTHON" -c 'import paramiko' 2>/dev/null || skip "no python3-paramiko"
+
+user_key
+start_sshd gw1
+start_peer echo echo
+new_key "$T/bad.key"
+to=(127.0.0.1 "${PORT[echo]}")
+
+# deaf [--reads] MODE: such a gateway, named bad, takes the last one's place.
+deaf()
+{
+	[ -z "${PID[bad]:-}" ] || stop bad
+	: >"$T/bad.log"
+	"$PYTHON" "$TESTS/deaf.py" "$@" "$T/bad.key" \
+	    </dev/null >>"$T/bad.log" 2>&1 &
+	PID[bad]=$!
+	SERVERS+=("${PID[bad]}")
+	wait_for "$T/bad.log" '^listening ' || exit 1
+	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
+	write_config gw1 bad
+}
+
+# dropped MODE STAGE HOPS
+dropped()
+{
+	deaf "$1"
+	drive --keep --deadline $((20 * TEST_TIME_FACTOR)) -- \
+	    -o ConnectTimeout=$((20 * TEST_TIME_FACTOR)) -J "$3" "${to[@]}" \
+	    >"$T/drive" 2>"$T/err"
+	equal "$1, $3: status" "$(field status "$T/drive")" 2
+	check "$1, $3: one line, which says so" bash -c \
+	    '[ $(wc -l <"$1") -eq 1 ] && grep -Eq -e "$2" "$1"' - "$T/err" \
+	    "^proxyhop: bad .*: $2: it sent requests without end, and reads none of the answers; do not trust it$"
+	at_most "$1, $3: kB" "$(field peak_kb "$T/drive")" \
+	    $((32768 * TEST_MEM_FACTOR))
+}
+
+# answered MODE: the honest twin.
+answered()
+{
+	deaf --reads "$1"
+	drive --keep --deadline $((20 * TEST_TIME_FACTOR)) -- -J bad \
+	    "${to[@]}" >"$T/drive" 2>"$T/err"
+	equal "$1, answers read: status" "$(field status "$T/drive")" 0
+	equal "$1, answers read: bytes" "$(field got_sha "$T/drive")" \
+	    "$(field sent_sha "$T/bad.log")"
+	equal "$1, answers read: no word" "$(cat "$T/err")" ""
+}
+
+for hops in bad gw1,bad; do
+	dropped before kex $hops
+done
+for mode in globals requests opens unknown; do
+	dropped $mode carry bad
+	answered $mode
+done

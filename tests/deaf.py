@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""deaf.py: an SSH gateway that asks without end and reads nothing.
+
+usage: deaf.py [--reads] mode hostkey
+
+As hostile.py, which it stands on, with these modes:
+
+	before		messages that nobody knows, before key exchange
+	globals		global requests, once the channel is confirmed
+	requests	channel requests
+	opens		channels of its own
+	unknown		messages that nobody knows
+
+With --reads it reads the answers, asks 5000 times, and then is as blink.
+"""
+
+import socket
+import sys
+import threading
+
+import hostile
+from hostile import (PACKET, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST,
+    cMSG_GLOBAL_REQUEST, message, say)
+
+READS = "--reads" in sys.argv
+UNKNOWN = 222
+
+
+class Gate(hostile.Gate):
+	"""One connection."""
+
+	def ask(self):
+		if self.mode == "globals":
+			return message(cMSG_GLOBAL_REQUEST, "x@example.com",
+			    True)
+		if self.mode == "requests":
+			return message(cMSG_CHANNEL_REQUEST, self.theirs,
+			    "x@example.com", True)
+		if self.mode == "opens":
+			return message(cMSG_CHANNEL_OPEN, "x11", 100, 1 << 20,
+			    PACKET, "127.0.0.1", 1)
+		return message(bytes([UNKNOWN]), "x")
+
+	def flood(self):
+		self.confirm()
+		n = 0
+		while not READS or n < 5000:
+			self.packetizer.send_message(self.ask())
+			n += 1
+		self.some_data()
+		self.end()
+
+	do_globals = do_requests = do_opens = do_unknown = flood
+
+	def on_open(self, m):
+		if not READS:
+			self.packetizer.read_message = threading.Event().wait
+		super().on_open(m)
+
+
+def before(sock):
+	"""Banner, then packets as RFC 4253, 6, has them, without keys."""
+	sock.sendall(b"SSH-2.0-deaf\r\n")
+	packet = (12).to_bytes(4, "big") + bytes([10, UNKNOWN]) + bytes(10)
+	while True:
+		sock.sendall(packet * 4096)
+
+
+def lines(sock, mode):
+	"""Before its banner hostile.py asks here; no buffers in the kernel."""
+	for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+		sock.setsockopt(socket.SOL_SOCKET, option, 4096)
+	if mode == "before":
+		before(sock)
+
+
+def serve(sock, args, _):
+	def run():
+		lines(sock, args.mode)
+		gate = Gate(sock, args)
+		gate._handler_table[3] = lambda g, m: None
+		gate._handler_table[82] = lambda g, m: None
+		gate._handler_table[92] = lambda g, m: None
+		gate._channel_handler_table[100] = lambda c, m: None
+		gate.start_server(event=threading.Event(),
+		    server=hostile.Server(gate))
+		gate.join()
+		say("closed")
+	hostile.quietly(run)
+
+
+if __name__ == "__main__":
+	sys.argv = [arg for arg in sys.argv if arg != "--reads"]
+	hostile.serve = serve
+	hostile.main()
