@@ -3,6 +3,8 @@
 PREFIX	?= /usr/local
 BINDIR	?= $(PREFIX)/bin
 MANDIR	?= $(PREFIX)/share/man
+DOCDIR	?= $(PREFIX)/share/doc/proxyhop
+DOCS	 = README LICENSE CHANGES ssh_config.example
 CFLAGS	?= -O2 -g
 WARN	 = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 PKGS	 = libssh libbsd-overlay libmd
@@ -96,18 +98,25 @@ demo: $(PROG)
 deps:
 	@tests/deps
 
+# what it takes to build, and nothing to test with
+deps-build:
+	@tests/deps --build
+
 install: $(PROG)
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
+	    $(DESTDIR)$(DOCDIR)
 	install -m 755 $(PROG) $(DESTDIR)$(BINDIR)/proxyhop
 	install -m 644 proxyhop.1 $(DESTDIR)$(MANDIR)/man1/proxyhop.1
+	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/proxyhop $(DESTDIR)$(MANDIR)/man1/proxyhop.1
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	install uninstall clean
+	deps-build install uninstall clean
 # deps first, then what needs them
 .NOTPARALLEL:
