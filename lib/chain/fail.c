@@ -305,6 +305,21 @@ fail_opening(struct chain *c, struct link *l)
 	return RETRY;
 }
 
+/* Was it the name that l has not found?  As getaddrinfo(3) says it there. */
+static int
+unresolved(const char *words)
+{
+	static const char *const said[] = { "not known", "name resolution",
+	    "No address associated", "not resolve", "nodename nor servname",
+	    NULL };
+	size_t i;
+
+	for (i = 0; said[i] != NULL; i++)
+		if (strstr(words, said[i]) != NULL)
+			return 1;
+	return 0;
+}
+
 /*
  * RFC 4254, 5.1: l would not open the channel; in words, and what to do.
  */
@@ -330,8 +345,13 @@ fail_forward(struct chain *c, struct link *l)
 		    "and PermitOpen on %s, and the options of the key used in "
 		    "its authorized_keys, or permit-port-forwarding of its "
 		    "certificate; or, if it lets you run commands: "
-		    "-o '%s:ForwardCommand=nc %%h %%p'", name, host, port,
-		    name, name);
+		    "-o '%s:ForwardCommand=nc %%h %%p' (in ssh_config "
+		    "nc %%%%h %%%%p)", name, host, port, name, name);
+	else if (code == 2 && unresolved(words))
+		status = fail(c, l, RETRY, "%s could not open %s:%d: "
+		    "it says \"%s\"; it is %s that looks the name up: check "
+		    "it there, or use the address", name, host, port, words,
+		    name);
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "it says \"%s\"%s; "
