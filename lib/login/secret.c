@@ -19,21 +19,38 @@
 #define SPARE		8		/* ... more than so many for itself */
 #define MAGIC		"openssh-key-v1"
 
-/* Returns what is in a file, with a NUL behind it and its length, or NULL. */
+/* Reads up to size bytes of fd; returns how many there were. */
+static size_t
+read_up_to(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size && (n = read(fd, text + len, size - len)) > 0)
+		len += n;
+	return len;
+}
+
+/*
+ * Returns what is in a file, with a NUL behind it and its length, or NULL.  A
+ * file has its size; what has none, a FIFO, is read as far as a key may go.
+ */
 static char *
 read_all(const char *file, size_t *len)
 {
-	char *text = xcalloc(1, KEY_MAX + 1);
-	ssize_t n;
+	struct stat st;
+	size_t size = KEY_MAX;
+	char *text;
 	int fd;
 
 	*len = 0;
-	if ((fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) != -1) {
-		while (*len < KEY_MAX && (n = read(fd, text + *len,
-		    KEY_MAX - *len)) > 0)
-			*len += n;
-		close(fd);
-	}
+	if ((fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < KEY_MAX)
+		size = st.st_size;
+	text = xcalloc(1, size + 1);
+	*len = read_up_to(fd, text, size);
+	close(fd);
 	if (*len > 0)
 		return text;
 	free(text);
