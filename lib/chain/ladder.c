@@ -16,7 +16,7 @@
 
 #define BAR	24	/* columns for the whole time, or more if there is room */
 #define COLUMNS	80	/* of a terminal that does not say */
-#define BEFORE	21	/* columns before the bar, and 2 after it */
+#define BEFORE	22	/* columns before the bar, and 2 after it */
 
 
 struct ladder {

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Goal: -t keeps to the width of the terminal, and the failure stands below it;
+# the -J in ssh's ProxyCommand is found; a line on a raw terminal ends in CR LF;
+# -G has the route first.
+
+. "$(dirname "$0")/harness.sh"
+
+gateways "LogLevel VERBOSE"
+
+# screen COLUMNS ARGUMENTS...: proxyhop on a terminal of that width.
+screen()
+{
+	local width=$1 command
+
+	shift
+	printf -v command '%q ' $PROXYHOP_WRAP "$PROXYHOP" -r none \
+	    -F "$CONF" "$@"
+	timeout $((20 * TEST_TIME_FACTOR)) script -qec \
+	    "stty cols $width ${mode:-}; exec $command" /dev/null \
+	    </dev/null >"$T/screen" 2>&1
+}
+
+# widest: the longest line there.
+widest()
+{
+	tr -d '\r' <"$T/screen" | awk '{ if (length > n) n = length }
+	    END { print n + 0 }'
+}
+
+to=(127.0.0.1 "${PORT[target]}")
+screen 80 -t -J gw1,gw2,gw3 "${to[@]}"
+at_most "-t: 80 columns" "$(widest)" 80
+check "-t: a note that is cut" grep -q '\.\.\.' "$T/screen"
+check "-t: the target is reached" grep -q '| SSH-2.0-' "$T/screen"
+screen 200 -t -J gw1,gw2,gw3 "${to[@]}"
+at_most "-t: 200 columns" "$(widest)" 200
+at_least "-t: 200 columns are used" "$(widest)" 120
+screen 80 -t -J gw1,gw2 -o gw2:User=nobody-here "${to[@]}"
+check "-t: what failed stands below" awk '
+	/FAILED/ { rung = NR }
+	/in all/ { all = NR }
+	/^proxyhop: gw2 / { line = NR }
+	END { exit !(rung && all > rung && line > all) }' "$T/screen"
+mode=raw screen 80 -J gw1 -o gw1:User=nobody-here "${to[@]}"
+check "a raw terminal: CR LF" grep -q "proxyhop: gw1 .*"$'\r$' "$T/screen"
+
+conf "Host db1" "HostName 127.0.0.1" "ProxyCommand exec $PROXYHOP -q -J gw1,gw2 -o gw2:ConnectTimeout=7 %h ${PORT[target]}"
+hop -r none -G db1 22 >"$T/plan" 2>"$T/err"
+equal "-G: the route, by the -J in ssh's ProxyCommand" \
+    "$(head -n 1 "$T/plan")" \
+    "you -> gw1:${PORT[gw1]} -> gw2:${PORT[gw2]} -> 127.0.0.1:${PORT[target]}"
+equal "-G: an option of it, for gw2 alone" \
+    "$(grep '^connecttimeout' "$T/plan" | tr '\n' ' ')" \
+    "connecttimeout 10 connecttimeout 7 "
+hop -r none -t db1 22 >"$T/plan" 2>"$T/err"
+check "-t: that route" grep -q '| SSH-2.0-' "$T/plan"
+hop -r none -G -J gw3 db1 22 >"$T/plan" 2>"$T/err"
+equal "-G: the command line wins" "$(head -n 1 "$T/plan")" \
+    "you -> gw3:${PORT[gw3]} -> db1:22"
+conf "Host gw1" "HostName ::1"
+refused "-4, and an address of the other kind" 2 \
+    'only IPv4 was asked for' hop -r none -4 -J gw1 "${to[@]}"
