@@ -305,8 +305,9 @@ static void
 look(struct relay *r, uint32_t sent)
 {
 	uint32_t window = ssh_channel_window_size(r->channel);
+	int gone = ssh_get_status(r->session) & (SSH_CLOSED | SSH_CLOSED_ERROR);
 
-	if (ssh_is_connected(r->session) &&
+	if (!gone && ssh_is_connected(r->session) &&
 	    (uint64_t)window + sent < r->allowed)
 		breach(r, "a window of more than 4 GiB");
 	r->allowed = window;
