@@ -202,7 +202,9 @@ ssh_channel_read_timeout(ssh_channel channel, void *to, uint32_t count,
 		return 0;
 	if (count > far.len + far.local)
 		grow(count - far.len);
-	messages();
+	/* it only looks for more while it has nothing to give */
+	if (far.len == 0 && !far.eof)
+		messages();
 	if (far.eof && far.len == 0)
 		return 0;
 	if (far.closed && !far.delayed)
