@@ -24,7 +24,7 @@
 #define TURNS		16	/* reads of one session before the others' */
 #define REST		2	/* ms between them while a reader is late */
 #define AHEAD		(128 * 1024)	/* bytes read for it without a rest */
-#define MAX_UNREAD	(1024 * 1024)	/* bytes of answers, see below */
+#define MAX_UNREAD	(6 * 1024 * 1024)	/* bytes not written, see below */
 #define MIN_PACKET	1024	/* libssh 0.10 never ends writing packets of
 				 * 10 bytes; RFC 4253, 6.1, has 32768 */
 
@@ -489,7 +489,8 @@ unwritten(struct link *l)
  * Requests, channels and messages that nobody knows have to be answered (RFC
  * 4253, 11.4; RFC 4254, 4 and 5), and libssh keeps the answers for as long as
  * the server does not read: a server that asks on, and reads none, is dropped.
- * We ourselves add nothing while something is not written.
+ * We ourselves add nothing while something is not written, but what libssh has
+ * put by while it rekeyed is there all at once: three times OpenSSH's window.
  */
 static void
 judge_answers(struct link *l)
