@@ -37,7 +37,7 @@ equal "ssh offers none" "$(asked only publickey)" 0
 
 # A key, then something else: no other key, and no question what is wanted.
 refused "a key, then a password that nobody can give" 1 \
-    '^proxyhop: both .*auth: only half .*password' \
+    '^proxyhop: both .*auth: Permission denied after partial success .*password' \
     hop -J both 127.0.0.1 "${PORT[echo]}"
 equal "the one key that was taken" "$(grep -c 'Partial publickey' \
     "$T/both.log")" 1
