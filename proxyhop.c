@@ -92,39 +92,40 @@ misused(const char *fmt, ...)
 	exit(GIVEUP);
 }
 
-/* Is word host:port?  A bare IPv6 address is none; [v6]:port is. */
+/* Is arg host:port?  A bare IPv6 address is none; [v6]:port is. */
 static int
-has_port(const char *word)
+has_port(const char *arg)
 {
-	const char *colon = strrchr(word, ':');
+	const char *colon = strrchr(arg, ':');
 
-	return colon != NULL && colon != word && colon[1] != '\0' &&
+	return colon != NULL && colon != arg && colon[1] != '\0' &&
 	    strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
-	    (colon[-1] == ']' || strchr(word, ':') == colon);
+	    (colon[-1] == ']' || strchr(arg, ':') == colon);
 }
 
-/* Two words, host and port, have to be left of the command line. */
+/* Host and port have to be left of the command line. */
 static void
-check_words(int n, char *v[])
+check_target(int n, char *v[])
 {
 	const char *colon;
-	char *word;
+	char *arg;
 
 	if (n == 2)
 		return;
 	if (n == 0)
 		misused("no host and port");
-	word = words_visible(v[n > 2 ? 2 : 0]);
-	if (n > 2 && *word == '-')
-		misused("%s after host and port; options come first", word);
+	arg = str_visible(v[n > 2 ? 2 : 0]);
+	if (n > 2 && *arg == '-')
+		misused("%s after host and port; options come first", arg);
 	if (n > 2)
-		misused("\"%s\" after host and port: a word too many", word);
-	if (has_port(word)) {
-		colon = strrchr(word, ':');
-		misused("\"%s\": host and port are two words: %.*s %s", word,
-		    (int)(colon - word), word, colon + 1);
+		misused("\"%s\" after host and port: an argument too many",
+		    arg);
+	if (has_port(arg)) {
+		colon = strrchr(arg, ':');
+		misused("\"%s\": host and port are two arguments: %.*s %s", arg,
+		    (int)(colon - arg), arg, colon + 1);
 	}
-	misused("no port after \"%s\"; that of ssh is 22: %s 22", word, word);
+	misused("no port after \"%s\"; that of ssh is 22: %s 22", arg, arg);
 }
 
 static void
@@ -143,11 +144,11 @@ options(int argc, char *argv[], struct conf *conf)
 		help();
 	if (conf->version)
 		version();
-	check_words(argc - optind, argv + optind);
+	check_target(argc - optind, argv + optind);
 	conf->host = hop_unbracket(argv[optind]);
 	if (hop_target(conf->host, argv[optind + 1], &conf->port, &why) == -1)
 		errx(GIVEUP, "\"%s\" \"%s\": %s",
-		    words_visible(conf->host), words_visible(argv[optind + 1]),
+		    str_visible(conf->host), str_visible(argv[optind + 1]),
 		    why);
 	if (conf->fdpass && !conf->print && !conf->try && !fdpass_possible())
 		errx(GIVEUP, "-f: standard output is no socket; it is for "
@@ -220,7 +221,7 @@ run(struct chain *c, const struct plan *plan)
 
 	flags = unblock_stdout();
 	if (plan->nhops == 0)
-		status = straight(c, plan, STDIN_FILENO, STDOUT_FILENO);
+		status = direct(c, plan, STDIN_FILENO, STDOUT_FILENO);
 	else if ((status = chain_open(c, plan, STDIN_FILENO,
 	    STDOUT_FILENO)) == OK)
 		status = chain_carry(c);
@@ -245,7 +246,7 @@ go(const struct plan *plan)
 	return status;
 }
 
-/* What was to be shown has to get there. */
+/* Returns OK once all output is written. */
 static int
 flushed(void)
 {

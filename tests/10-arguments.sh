@@ -152,8 +152,8 @@ usage()
 	wrong "no port" 'no port after "host.invalid"; .* host.invalid 22$' \
 	    -F "$CONF" -J gw1 host.invalid
 	wrong "no port, v6" 'no port after "::1"; .* ::1 22$' -J gw1 ::1
-	wrong "host:port" '"db1:2222": .* two words: db1 2222$' -J gw1 db1:2222
-	wrong "[v6]:port" '"\[::1\]:22": .* two words: \[::1\] 22$' \
+	wrong "host:port" '"db1:2222": .* two arguments: db1 2222$' -J gw1 db1:2222
+	wrong "[v6]:port" '"\[::1\]:22": .* two arguments: \[::1\] 22$' \
 	    -J gw1 '[::1]:22'
 	wrong "a word too many" '"more" after host and port: ' \
 	    -F "$CONF" -J gw1 host.invalid 22 more

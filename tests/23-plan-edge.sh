@@ -283,7 +283,7 @@ no_answer()
 	stops "ssh's words about one hop" 1 'gw2: ssh refuses .*%q' \
 	    -J gw1,gw2,gw3
 	by "the other hops" "gw1 gw3" -J gw1,gw3
-	stops "no words" 1 "gw2: ssh -G .*no word; try: ssh -G -o \
+	stops "no words" 1 "gw2: ssh -G .*no message; try: ssh -G -o \
 LogLevel=INFO gw2" -J gw1,gw2,gw3 -o LogLevel=QUIET
 	stops "the way out gives them" 1 'gw2: ssh refuses .*%q' \
 	    -J gw1,gw2,gw3 -o LogLevel=INFO -o LogLevel=QUIET
@@ -351,12 +351,12 @@ circles()
 	conf "Host gw1" "ProxyJump gw2" "Host gw2" "ProxyJump gw1"
 	visited >/dev/null
 	stops "a circle" 1 \
-	    "the way comes back to $me:${PORT[gw1]}: gw1 -> gw2 -> gw1" -J gw1
+	    "the route comes back to $me:${PORT[gw1]}: gw1 -> gw2 -> gw1" -J gw1
 	stops "a circle, entered elsewhere" 1 \
-	    "the way comes back to $me:${PORT[gw2]}: gw2 -> gw1 -> gw2" -J gw2
+	    "the route comes back to $me:${PORT[gw2]}: gw2 -> gw1 -> gw2" -J gw2
 	conf "Host gw1" "ProxyJump gw2" "Host gw2" "ProxyJump gw3" \
 	    "Host gw3" "ProxyJump gw1"
-	stops "a circle of three" 1 "the way comes back to .*: \
+	stops "a circle of three" 1 "the route comes back to .*: \
 gw1 -> gw3 -> gw2 -> gw1" -J gw1
 	conf
 	by "a hop twice, as written, as ssh does it" "gw1 gw2" -J gw1,gw2,gw1
@@ -365,7 +365,7 @@ gw1 -> gw3 -> gw2 -> gw1" -J gw1
 	conf "Host gw1" "ProxyJump gw2" "Host gw2" "HostName 127.0.0.1" \
 	    "Port ${PORT[gw1]}"
 	stops "a hop before itself, by another name" 1 \
-	    "the (way|route) comes back to .*: gw2 -> gw1" -J gw1
+	    "the route comes back to .*: gw2 -> gw1" -J gw1
 	conf "Host gw1" "ProxyJump gw2" "Host gw2" "HostName 127.0.0.1" \
 	    "Port ${PORT[gw1]}" "HostKeyAlias there"
 	equal "another HostKeyAlias, another host" "$(order -J gw1)" "gw2 gw1"

@@ -36,28 +36,30 @@ enum stage {
 };
 
 /* A list of strings; it owns them.  All zero is the empty list. */
-struct words {
+struct strlist {
 	char	**v;
 	size_t	  n;
 };
 
-/* words.c: lists of strings, and words that are fit to be shown */
+/* str.c: allocated strings, and text from elsewhere made printable */
 char	*xvasprintf(const char *, va_list)
 	    __attribute__((format(printf, 1, 0)));
 char	*xasprintf(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	*xcalloc(size_t, size_t);
 char	*xstrdup(const char *);
 char	*xstrndup(const char *, size_t);
-void	 words_add(struct words *, char *);
-void	 words_free(struct words *);
-void	 words_join(char **, const char *, const char *);
-char	*words_visible(const char *);
-#define SAID_MAX	200	/* bytes of what a stranger says, shown */
-char	*words_said(const char *);
-char	*words_base64(const void *, size_t);
-int	 words_unbase64(const char *, unsigned char **);
-const char *words_split(struct words *, const char *);
-char	*words_shell(const char *);
+void	 str_append(char **, const char *, const char *);
+char	*str_visible(const char *);
+#define QUOTE_MAX	200	/* bytes of a quotation */
+char	*str_quote(const char *);
+char	*str_base64(const void *, size_t);
+int	 str_unbase64(const char *, unsigned char **);
+char	*str_shell(const char *);
+
+/* strlist.c: lists of strings */
+void	 strlist_add(struct strlist *, char *);
+void	 strlist_free(struct strlist *);
+const char *strlist_split(struct strlist *, const char *);
 
 /* say.c: messages */
 void	 say_open(const char *, int);
@@ -79,7 +81,7 @@ pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
 
 /* os_linux.c: what one system has, and others do not */
-int	 os_parent(const char *, struct words *);
+int	 os_parent(const char *, struct strlist *);
 
 /* terminal.c: one question at a time on a terminal */
 void	 terminal_take(void);

@@ -54,11 +54,11 @@ is_program(pid_t pid, const char *name)
 }
 
 /*
- * Adds to argv the words that the program called name was started with which
- * has started us.  Returns 0, or -1 if that is another, or cannot be seen.
+ * Adds to argv the arguments of our parent process, if its program is called
+ * name.  Returns 0, or -1 if that is another, or cannot be seen.
  */
 int
-os_parent(const char *name, struct words *argv)
+os_parent(const char *name, struct strlist *argv)
 {
 	pid_t pid = getppid();
 	char *path, *buffer, *p;
@@ -73,7 +73,7 @@ os_parent(const char *name, struct words *argv)
 	/* it must not have ended meanwhile, and another have its number */
 	if (len > 0 && len < ARGUMENTS_MAX && getppid() == pid)
 		for (p = buffer; p < buffer + len; p += strlen(p) + 1)
-			words_add(argv, xstrdup(p));
+			strlist_add(argv, xstrdup(p));
 	free(buffer);
 	return argv->n > 0 ? 0 : -1;
 }

@@ -247,7 +247,7 @@ say_debug(int n, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Returns the word for a stage. */
+/* Returns the name of a stage. */
 const char *
 say_stage(enum stage stage)
 {

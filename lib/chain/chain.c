@@ -34,7 +34,7 @@ link_new(struct chain *c, const struct hop *hop)
 	return l;
 }
 
-/* From now on it is l that has its ConnectTimeout to get on. */
+/* Begins l's ConnectTimeout. */
 static void
 turn_to(struct chain *c, struct link *l)
 {
@@ -187,7 +187,7 @@ verify(struct chain *c, struct link *l)
 	return status;
 }
 
-/* From the hop before to one that has let us in. */
+/* Connects to hop through the one before, verifies it and logs in. */
 static int
 add_link(struct chain *c, const struct hop *hop)
 {
@@ -248,7 +248,7 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 }
 
 /*
- * Connects straight to plan's target, which has no gateway; the caller owns
+ * Connects directly to plan's target, which has no jump host; the caller owns
  * *fd.  Returns OK, or another status after saying what failed.
  */
 int

@@ -15,8 +15,8 @@ int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
 void	 chain_close(struct chain *);
 
-/* straight.c: no gateway at all */
-int	 straight(struct chain *, const struct plan *, int, int);
+/* direct.c: no jump host at all */
+int	 direct(struct chain *, const struct plan *, int, int);
 
 /* fdpass.c: -f */
 int	 fdpass(struct chain *, const struct plan *);

@@ -93,7 +93,7 @@ command_end(struct link *l)
 	return status;
 }
 
-/* How a command has ended, in words; the caller frees them. */
+/* Describes how a command has ended; the caller frees the text. */
 static char *
 ending(int status)
 {
@@ -116,7 +116,7 @@ verdict(int exit)
 int
 command_fail(struct chain *c, struct link *l)
 {
-	char *words, *command;
+	char *reason, *command;
 	int status = -1, rc;
 
 	if (ended(l->pid, GRACE, &status))
@@ -125,13 +125,13 @@ command_fail(struct chain *c, struct link *l)
 		status = command_end(l);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
-	words = ending(status);
+	reason = ending(status);
 	rc = WIFEXITED(status) ? verdict(WEXITSTATUS(status)) : RETRY;
 	command = tokens_proxy(l->hop);
 	l->stage = STAGE_CONNECT;
 	(void)fail(c, l, rc, "its ProxyCommand (%s) %s before %s answered; "
-	    "try that command by hand", command, words, l->hop->name);
-	free(words);
+	    "try that command by hand", command, reason, l->hop->name);
+	free(reason);
 	free(command);
 	return rc;
 }
@@ -143,22 +143,22 @@ command_fail(struct chain *c, struct link *l)
 int
 command_lost(struct chain *c, struct link *l)
 {
-	char *words, *command;
+	char *reason, *command;
 	int status = -1;
 
 	if (!ended(l->pid, GRACE, &status))
 		return 0;
 	l->pid = 0;
-	words = ending(status);
+	reason = ending(status);
 	command = tokens_proxy(l->hop);
 	(void)fail(c, l, RETRY, "connection lost: its ProxyCommand (%s) %s; "
-	    "see what that says", command, words);
-	free(words);
+	    "see what that says", command, reason);
+	free(reason);
 	free(command);
 	return 1;
 }
 
-/* How a ForwardCommand has ended, in words; the caller frees them. */
+/* Describes how a ForwardCommand has ended; the caller frees the text. */
 static char *
 forward_ending(int exit)
 {
@@ -179,17 +179,17 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 {
 	int status = verdict(l->relay.exit);
 	const char *complaint = link_complaint(l);
-	char *words = forward_ending(l->relay.exit);
+	char *reason = forward_ending(l->relay.exit);
 
 	if (complaint != NULL)
 		said = complaint;
 	if (!c->carrying || !l->relay.any)
 		l->stage = STAGE_FORWARD;
 	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
-	    "it can reach %s:%d from %s", l->command, words,
+	    "it can reach %s:%d from %s", l->command, reason,
 	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->to_host,
 	    l->to_port, l->hop->name);
-	free(words);
+	free(reason);
 	return status;
 }
 

@@ -50,7 +50,7 @@ say_failure(const struct chain *c, const struct link *l, const char *text)
 	free(addr);
 }
 
-/* How often the hop has failed, in words, if more than once. */
+/* Says how often the hop has failed, if more than once. */
 static const char *
 times(int n)
 {
@@ -96,16 +96,16 @@ fail_timeout(struct chain *c, struct link *l)
 	    l->hop->hostname);
 }
 
-/* Fails with the session's own words, and advice. */
+/* Fails with the reason that the session gives, and advice. */
 static int
 session_fail(struct chain *c, struct link *l, enum status status,
     const char *advice)
 {
-	char *words;
+	char *reason;
 
-	words = libssh_reason(l);
-	(void)fail(c, l, status, "%s; %s", words, advice);
-	free(words);
+	reason = libssh_reason(l);
+	(void)fail(c, l, status, "%s; %s", reason, advice);
+	free(reason);
 	return status;
 }
 
@@ -122,18 +122,18 @@ static const struct kind {
 	{ NULL, NULL, SSH_OPTIONS_HOST }
 };
 
-/* Returns the list in brackets behind what, fit to be shown, or NULL. */
+/* Returns the list in brackets behind what, printable, or NULL. */
 static char *
-bracketed(const char *words, const char *what)
+bracketed(const char *reason, const char *what)
 {
-	const char *p = strstr(words, what);
+	const char *p = strstr(reason, what);
 	char *list, *seen;
 
 	if (p == NULL)
 		return NULL;
 	p += strlen(what);
 	list = xstrndup(p, strcspn(p, "]"));
-	seen = words_said(list);
+	seen = str_quote(list);
 	free(list);
 	return seen;
 }
@@ -175,12 +175,12 @@ first_known(const char *list, enum ssh_options_e option)
 static int
 fail_agree(struct chain *c, struct link *l)
 {
-	const char *words = libssh_error(l);
-	char *theirs = bracketed(words, "server ["), *known = NULL;
-	char *ours = bracketed(words, "client [");
+	const char *reason = libssh_error(l);
+	char *theirs = bracketed(reason, "server ["), *known = NULL;
+	char *ours = bracketed(reason, "client [");
 	const struct kind *k = kinds;
 
-	while (k->kind != NULL && strstr(words, k->kind) == NULL)
+	while (k->kind != NULL && strstr(reason, k->kind) == NULL)
 		k++;
 	if (k->kind == NULL || theirs == NULL || ours == NULL)
 		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
@@ -198,7 +198,7 @@ fail_agree(struct chain *c, struct link *l)
 	return GIVEUP;
 }
 
-/* sshd, when it has too many: before 9.8 without a word, then with one. */
+/* sshd, when it has too many: before 9.8 without a reason, then with one. */
 static int
 is_busy(const struct link *l)
 {
@@ -287,27 +287,27 @@ refusal(const struct link *l, unsigned *code)
 	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
 	    code, &n) != 1 || n == 0)
 		return NULL;
-	return words_said(text + n);
+	return str_quote(text + n);
 }
 
 /* The session has ended while it was to open a channel. */
 static int
 fail_opening(struct chain *c, struct link *l)
 {
-	char *words;
+	char *reason;
 
 	if (l->impostor || l->relay.breach != NULL)
 		return fail_lost(c, l);
-	words = libssh_reason(l);
+	reason = libssh_reason(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
-	    "knows why", words, l->to_host, l->to_port);
-	free(words);
+	    "knows why", reason, l->to_host, l->to_port);
+	free(reason);
 	return RETRY;
 }
 
 /* Was it the name that l has not found?  As getaddrinfo(3) says it there. */
 static int
-unresolved(const char *words)
+unresolved(const char *reason)
 {
 	static const char *const said[] = { "not known", "name resolution",
 	    "No address associated", "not resolve", "nodename nor servname",
@@ -315,13 +315,13 @@ unresolved(const char *words)
 	size_t i;
 
 	for (i = 0; said[i] != NULL; i++)
-		if (strstr(words, said[i]) != NULL)
+		if (strstr(reason, said[i]) != NULL)
 			return 1;
 	return 0;
 }
 
 /*
- * RFC 4254, 5.1: l would not open the channel; in words, and what to do.
+ * RFC 4254, 5.1: l would not open the channel: the cause, and what to do.
  */
 static int
 fail_forward(struct chain *c, struct link *l)
@@ -329,16 +329,16 @@ fail_forward(struct chain *c, struct link *l)
 	const char *name = l->hop->name, *host = l->to_host;
 	int port = l->to_port, status;
 	unsigned code = 0;
-	char *words;
+	char *reason;
 
-	if ((words = refusal(l, &code)) == NULL)
+	if ((reason = refusal(l, &code)) == NULL)
 		return l->command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
 		    "%s would not run ForwardCommand (%s); are commands "
 		    "allowed there?", name, l->command) : fail_opening(c, l);
 	if (l->command != NULL)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
 		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
-		    "there", name, l->command, words);
+		    "there", name, l->command, reason);
 	else if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "administratively prohibited; check AllowTcpForwarding "
@@ -347,25 +347,25 @@ fail_forward(struct chain *c, struct link *l)
 		    "certificate; or, if it lets you run commands: "
 		    "-o '%s:ForwardCommand=nc %%h %%p' (in ssh_config "
 		    "nc %%%%h %%%%p)", name, host, port, name, name);
-	else if (code == 2 && unresolved(words))
+	else if (code == 2 && unresolved(reason))
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "it says \"%s\"; it is %s that looks the name up: check "
-		    "it there, or use the address", name, host, port, words,
+		    "it there, or use the address", name, host, port, reason,
 		    name);
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "it says \"%s\"%s; "
 		    "check that it is up and can be reached from %s", name,
-		    host, port, words, times(c->sequence->tries + 1), name);
+		    host, port, reason, times(c->sequence->tries + 1), name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "resource shortage, it says \"%s\"; try again later", name,
-		    host, port, words);
+		    host, port, reason);
 	else
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "it says \"%s\" (reason %u); is it an SSH server that "
-		    "forwards TCP?", name, host, port, words, code);
-	free(words);
+		    "forwards TCP?", name, host, port, reason, code);
+	free(reason);
 	return status;
 }
 
@@ -373,7 +373,7 @@ fail_forward(struct chain *c, struct link *l)
 static int
 fail_lost(struct chain *c, struct link *l)
 {
-	char *words;
+	char *reason;
 
 	if (l->impostor)
 		return fail(c, l, GIVEUP, "its host key changed while "
@@ -382,18 +382,18 @@ fail_lost(struct chain *c, struct link *l)
 		return fail(c, l, RETRY, "it sent %s; do not trust it",
 		    l->relay.breach);
 	if (l->number > 1 && l[-1].command != NULL &&
-	    l[-1].relay.down != WAY_OPEN)
+	    l[-1].relay.down != FLOW_OPEN)
 		return command_forward_fail(c, l - 1, NULL);
 	if (l->pid > 0 && command_lost(c, l))
 		return RETRY;
-	words = libssh_reason(l);
-	if (strncmp(words, "connection ", 11) == 0)
+	reason = libssh_reason(l);
+	if (strncmp(reason, "connection ", 11) == 0)
 		(void)fail(c, l, RETRY, "connection lost (%s); the log of sshd "
-		    "there may know why", words + 11);
+		    "there may know why", reason + 11);
 	else
 		(void)fail(c, l, RETRY, "connection lost: %s; the log of sshd "
-		    "there may know why", words);
-	free(words);
+		    "there may know why", reason);
+	free(reason);
 	return RETRY;
 }
 
@@ -420,11 +420,11 @@ static int
 next_refuses(const struct link *l)
 {
 	unsigned code = 0;
-	char *words = refusal(l, &code);
-	int refuses = words != NULL && l->command == NULL && code == 2 &&
-	    strstr(words, "refused") != NULL;
+	char *reason = refusal(l, &code);
+	int refuses = reason != NULL && l->command == NULL && code == 2 &&
+	    strstr(reason, "refused") != NULL;
 
-	free(words);
+	free(reason);
 	return refuses;
 }
 
@@ -475,7 +475,7 @@ fail_passing(struct chain *c, int *most)
 	}
 }
 
-/* Finds the words for what has failed, which then is FAIL_TEXT. */
+/* Finds cause and advice for what has failed, which then is FAIL_TEXT. */
 static void
 explain(struct chain *c)
 {

@@ -93,7 +93,7 @@ wait_for(pid_t pid, int ready)
 
 /* No gateway: the socket itself, and nothing is left to do. */
 static int
-straight_over(struct chain *c, const struct plan *plan)
+direct_over(struct chain *c, const struct plan *plan)
 {
 	int fd, status;
 
@@ -103,7 +103,7 @@ straight_over(struct chain *c, const struct plan *plan)
 }
 
 /*
- * Opens plan's way, hands over an end of it through standard output, and
+ * Opens plan's chain, hands over an end of it through standard output, and
  * carries in the background until either side has ended; returns as soon as
  * that has begun.  Returns a status; chain_close() in any case.
  */
@@ -114,7 +114,7 @@ fdpass(struct chain *c, const struct plan *plan)
 	int ready;
 
 	if (plan->nhops == 0)
-		return straight_over(c, plan);
+		return direct_over(c, plan);
 	if ((pid = child_pipe(SIGTERM, &ready)) == -1)
 		err(RETRY, "cannot go into the background");
 	return pid == 0 ? serve(c, plan, ready) : wait_for(pid, ready);

@@ -68,10 +68,10 @@ json_rung(const struct rung *r)
 static char *
 visible(const char *s)
 {
-	return s == NULL ? NULL : words_visible(s);
+	return s == NULL ? NULL : str_visible(s);
 }
 
-/* Adds a copy of r, with times since the beginning, and words made visible. */
+/* Adds a copy of r, with times since the beginning, and texts made printable. */
 void
 ladder_add(struct ladder *ladder, const struct rung *r)
 {
@@ -83,7 +83,7 @@ ladder_add(struct ladder *ladder, const struct rung *r)
 	new = &ladder->rungs[ladder->n++];
 	*new = *r;
 	new->name = r->number == 0 ? xstrdup(ladder->target) :
-	    words_visible(r->name);
+	    str_visible(r->name);
 	new->from -= ladder->began;
 	new->to -= ladder->began;
 	new->note = visible(r->note);
@@ -218,7 +218,7 @@ ladder_new(const char *target, int json)
 	ladder->observer.stage = on_stage;
 	ladder->observer.failure = on_failure;
 	ladder->observer.arg = ladder;
-	ladder->target = words_visible(target);
+	ladder->target = str_visible(target);
 	ladder->json = json;
 	ladder->began = now();
 	return ladder;

@@ -135,7 +135,7 @@ import(const unsigned char *blob, uint32_t len)
 	if (get_string(&r, &name, &n) == -1)
 		return NULL;
 	type = xstrndup((const char *)name, n);
-	b64 = words_base64(blob, len);
+	b64 = str_base64(blob, len);
 	if (strstr(type, "-cert-v0") != NULL)
 		rc = ssh_pki_import_cert_base64(b64,
 		    ssh_key_type_from_name(type), &key);
@@ -170,7 +170,7 @@ read_key(struct agent *agent, struct reader *r)
 	k->blob = xcalloc(1, len);
 	memcpy(k->blob, blob, len);
 	text = xstrndup((const char *)comment, clen);
-	k->comment = words_visible(text);
+	k->comment = str_visible(text);
 	free(text);
 	return 0;
 }

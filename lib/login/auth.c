@@ -1,5 +1,5 @@
 /*
- * Who we are on a hop: the methods of RFC 4252 in the order that
+ * User authentication: the methods of RFC 4252 in the order that
  * PreferredAuthentications or ssh itself has, until the server is content.
  */
 
@@ -51,9 +51,9 @@ add_lines(char **to, const char *lines)
 		if (*line == '\0')
 			continue;
 		n++;
-		seen = words_said(line);
+		seen = str_quote(line);
 		if (*seen != '\0')
-			words_join(to, " ", seen);
+			str_append(to, " ", seen);
 		free(seen);
 	}
 	free(copy);
@@ -74,7 +74,7 @@ answer_one(struct login *login, unsigned i)
 	add_lines(&text, question);
 	/* what is typed stands apart from it */
 	if (text != NULL && len > 0 && question[len - 1] == ' ')
-		words_join(&text, "", " ");
+		str_append(&text, "", " ");
 	rc = auth_ask(login, text == NULL ? "" : text, echo, answer);
 	if (rc == 0)
 		(void)ssh_userauth_kbdint_setanswer(s, i, answer);
@@ -160,7 +160,7 @@ password(struct login *login)
 	int n, rc = SSH_AUTH_DENIED;
 
 	text = xasprintf("%s@%s's password: ", l->hop->user, l->hop->name);
-	seen = words_visible(text);
+	seen = str_visible(text);
 	free(text);
 	for (n = attempts(l->hop); n > 0; n--) {
 		if (auth_ask(login, seen, 0, answer) == -1)
@@ -257,7 +257,7 @@ note_method(struct login *login, const struct method *m)
 		key = next + 2;		/* the last one it was */
 	s = xasprintf("%s%s%s", m->name, key == NULL ? "" : " ",
 	    key == NULL ? "" : key);
-	words_join(&login->how, ", then ", s);
+	str_append(&login->how, ", then ", s);
 	link_note(login->l, "%s", login->how);
 	free(s);
 }
@@ -303,7 +303,7 @@ still_taken(const struct login *login)
 
 	for (m = methods; m->name != NULL; m++)
 		if (taken & m->bit)
-			words_join(&list, ",", m->name);
+			str_append(&list, ",", m->name);
 	return list == NULL ? xstrdup("nothing more") : list;
 }
 
@@ -316,9 +316,9 @@ account(const struct login *login)
 	if (login->offered != NULL)
 		s = xasprintf("offered %s", login->offered);
 	if (login->passed_over != NULL)
-		words_join(&s, "; ", login->passed_over);
+		str_append(&s, "; ", login->passed_over);
 	if (login->mute)
-		words_join(&s, "; ", login->l->hop->batchmode == 1 ?
+		str_append(&s, "; ", login->l->hop->batchmode == 1 ?
 		    "BatchMode: nobody is asked" : "nobody to ask");
 	return s == NULL ? xstrdup("no key to offer") : s;
 }
@@ -331,7 +331,7 @@ banner(const struct link *l)
 
 	if ((text = ssh_get_issue_banner(l->session)) == NULL)
 		return NULL;
-	seen = words_said(text);
+	seen = str_quote(text);
 	ssh_string_free_char(text);
 	return seen;
 }
@@ -341,22 +341,22 @@ static int
 cut_off(struct login *login, const char *keys)
 {
 	struct link *l = login->l;
-	char *words = libssh_reason(l);
+	char *reason = libssh_reason(l);
 	int status = RETRY;
 
 	if (login->trying == SSH_AUTH_METHOD_PASSWORD &&
 	    libssh_must_change(l))
 		status = fail(login->c, l, GIVEUP, "the password of %s has to "
 		    "be changed first; do that with ssh", l->hop->user);
-	else if (strstr(words, "oo many") != NULL)	/* failures: sshd(8) */
+	else if (strstr(reason, "oo many") != NULL)	/* failures: sshd(8) */
 		status = fail(login->c, l, GIVEUP, "%s, logging in as %s "
 		    "(%s); name the right key with IdentityFile and "
-		    "IdentitiesOnly", words, l->hop->user, keys);
+		    "IdentitiesOnly", reason, l->hop->user, keys);
 	else
 		(void)fail(login->c, l, status, "%s, logging in as %s (%s); "
-		    "the log of sshd there knows why", words, l->hop->user,
+		    "the log of sshd there knows why", reason, l->hop->user,
 		    keys);
-	free(words);
+	free(reason);
 	return status;
 }
 

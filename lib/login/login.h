@@ -41,7 +41,7 @@ void	 agent_close(struct agent *);
 int	 secret_read(const char *, const char *, ssh_auth_callback, void *,
 	    ssh_key *);
 
-/* auth.c: who we are there */
+/* auth.c: one login, method after method */
 #define MAX_KEYS	64	/* tried on one hop */
 
 /* How one key, or one method, went. */

@@ -50,7 +50,7 @@ pass_over(struct login *login, const char *file, const char *why)
 	    strstr(login->passed_over, s) == NULL) {
 		say_debug(1, "%s (hop %d): %s", login->l->hop->name,
 		    login->l->number, s);
-		words_join(&login->passed_over, ", ", s);
+		str_append(&login->passed_over, ", ", s);
 	}
 	free(s);
 }
@@ -73,13 +73,13 @@ note_offer(struct login *login, const char *name, ssh_key key, int rc)
 	    ssh_userauth_list(login->l->session, NULL) != 0)
 		login->listed = 1;
 	print = key_fingerprint(key);
-	seen = words_visible(name);
+	seen = str_visible(name);
 	s = xasprintf("%s %s", seen, print);
 	free(seen);
 	free(print);
 	say_debug(2, "%s (hop %d): offered %s", login->l->hop->name,
 	    login->l->number, s);
-	words_join(&login->offered, ", ", s);
+	str_append(&login->offered, ", ", s);
 	free(s);
 }
 
@@ -221,7 +221,7 @@ unlock(struct login *login, struct file_key *fk)
 	if (fk->given_up)
 		return -1;
 	text = xasprintf("Enter passphrase for key '%s': ", fk->file);
-	seen = words_visible(text);
+	seen = str_visible(text);
 	free(text);
 	for (n = n == -1 ? 3 : n; n > 0 && fk->private == NULL; n--) {
 		if (auth_ask(login, seen, 0, answer) == -1 ||
@@ -288,7 +288,7 @@ try_certificate(struct login *login, struct file_key *fk, const char *file)
 static enum result
 try_certificates(struct login *login, struct file_key *fk)
 {
-	const struct words *files = &login->l->hop->certificatefile;
+	const struct strlist *files = &login->l->hop->certificatefile;
 	enum result result = NO;
 	char *file;
 	size_t i;
@@ -368,7 +368,7 @@ keys_wanted(const struct login *login)
 static enum result
 try_files(struct login *login)
 {
-	const struct words *files = &login->l->hop->identityfile;
+	const struct strlist *files = &login->l->hop->identityfile;
 	enum result result = NO;
 	struct file_key fk;
 	size_t i;

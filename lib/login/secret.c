@@ -120,7 +120,7 @@ sealed_aead(const char *text)
 		if (strchr(" \t\r\n", *p) == NULL)
 			head[n++] = *p;
 	head[n - n % 4] = '\0';
-	len = words_unbase64(head, &blob);
+	len = str_unbase64(head, &blob);
 	aead = len > 0 && is_aead(blob, len);
 	free(blob);
 	return aead;

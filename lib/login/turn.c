@@ -23,7 +23,7 @@ static void
 tell_line(struct login *login, const char *line)
 {
 	const struct link *l = login->l;
-	char *seen = words_said(line);
+	char *seen = str_quote(line);
 
 	if (*seen == '\0' || login->told++ >= LINES_MAX) {
 		free(seen);

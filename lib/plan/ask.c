@@ -48,16 +48,16 @@ ask_concerns(const struct option *option, const struct hop *hop, int n)
 }
 
 static void
-add(struct words *argv, const char *flag, const char *value)
+add(struct strlist *argv, const char *flag, const char *value)
 {
-	words_add(argv, xstrdup(flag));
+	strlist_add(argv, xstrdup(flag));
 	if (value != NULL)
-		words_add(argv, xstrdup(value));
+		strlist_add(argv, xstrdup(value));
 }
 
-/* The words that every ssh knows: which hop, and what is typed for it. */
+/* The arguments that every ssh knows: which hop, and its user and port. */
 static void
-whom(struct words *argv, const struct hop *hop, const struct question *q)
+whom(struct strlist *argv, const struct hop *hop, const struct question *q)
 {
 	const struct option *option;
 	const char *const *extra = q->extra;
@@ -81,7 +81,7 @@ whom(struct words *argv, const struct hop *hop, const struct question *q)
 			add(argv, option->flag == 'i' ? "-i" : "-o",
 			    option->text);
 	add(argv, "--", hop->name);
-	words_add(argv, NULL);
+	strlist_add(argv, NULL);
 }
 
 /*
@@ -89,7 +89,7 @@ whom(struct words *argv, const struct hop *hop, const struct question *q)
  * Match sessiontype would answer for another kind of session.
  */
 static void
-arguments(struct words *argv, const struct hop *hop, const struct question *q)
+arguments(struct strlist *argv, const struct hop *hop, const struct question *q)
 {
 	add(argv, "ssh", NULL);
 	add(argv, "-G", NULL);
@@ -122,21 +122,21 @@ spawn(char *argv[], int out, int err)
 }
 
 static void
-run(struct ask *ask, struct hop *hop, struct words *argv)
+run(struct ask *ask, struct hop *hop, struct strlist *argv)
 {
 	ask->hop = hop;
 	ask->out = memory_file("answer");
 	ask->err = memory_file("complaint");
 	if ((ask->pid = spawn(argv->v, ask->out, ask->err)) == -1)
 		say_debug(1, "ssh: %s", strerror(errno));
-	words_free(argv);
+	strlist_free(argv);
 }
 
 /* Begins to ask ssh about hop.  ask_finish() must follow. */
 void
 ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 {
-	struct words argv = { NULL, 0 };
+	struct strlist argv = { NULL, 0 };
 
 	arguments(&argv, hop, q);
 	run(ask, hop, &argv);
@@ -169,8 +169,8 @@ one_line(char *text)
 	while ((line = strsep(&text, "\r\n")) != NULL) {
 		if (*line == '\0')
 			continue;
-		seen = words_visible(line);
-		words_join(&all, "; ", seen);
+		seen = str_visible(line);
+		str_append(&all, "; ", seen);
 		free(seen);
 	}
 	return all;
@@ -214,57 +214,58 @@ ask_read(struct hop *hop, char *answer)
 	return 0;
 }
 
-/* Says why there is no answer; LogLevel QUIET leaves ssh without a word. */
+/* Says why there is no answer; with LogLevel QUIET ssh says nothing. */
 static void
-complain(const struct hop *hop, int status, const char *words)
+complain(const struct hop *hop, int status, const char *message)
 {
-	if (words != NULL)
-		say("%s: ssh refuses its configuration: %s", hop->name, words);
+	if (message != NULL)
+		say("%s: ssh refuses its configuration: %s", hop->name,
+		    message);
 	else
-		say("%s: ssh -G ended with status %d and no word; try: "
+		say("%s: ssh -G ended with status %d and no message; try: "
 		    "ssh -G -o LogLevel=INFO %s", hop->name,
 		    WIFEXITED(status) ? WEXITSTATUS(status) : status,
 		    hop->name);
 }
 
-/* Are words those of an OpenSSH that does not know an option? */
+/* Is message that of an OpenSSH that does not know an option? */
 static int
-unknown_option(const char *words, const char *bsd, const char *gnu)
+unknown_option(const char *message, const char *bsd, const char *gnu)
 {
-	return words != NULL &&
-	    (strstr(words, bsd) != NULL || strstr(words, gnu) != NULL);
+	return message != NULL &&
+	    (strstr(message, bsd) != NULL || strstr(message, gnu) != NULL);
 }
 
 static enum answer
-judge(struct hop *hop, char *answer, const char *words, int status, int quiet)
+judge(struct hop *hop, char *answer, const char *message, int status, int quiet)
 {
 	if (status == 0 && strstr(answer, "\nhostname ") != NULL) {
-		if (words != NULL)
-			say_debug(1, "%s: ssh -G: %s", hop->name, words);
+		if (message != NULL)
+			say_debug(1, "%s: ssh -G: %s", hop->name, message);
 		return ask_read(hop, answer) == 0 ? ANSWER_OK :
 		    ANSWER_REFUSED;
 	}
 	/* dropbear's can be called ssh, too, and would connect */
-	if (words != NULL && (status == 0 || strstr(words, "option -G")))
+	if (message != NULL && (status == 0 || strstr(message, "option -G")))
 		return ANSWER_NONE;
-	if (unknown_option(words, "option -- G", "option -- 'G'"))
+	if (unknown_option(message, "option -- G", "option -- 'G'"))
 		return ANSWER_OLD;
-	if (unknown_option(words, "option -- J", "option -- 'J'"))
+	if (unknown_option(message, "option -- J", "option -- 'J'"))
 		return ANSWER_NO_JUMP;
 	if (!quiet)
-		complain(hop, status, words);
+		complain(hop, status, message);
 	return ANSWER_REFUSED;
 }
 
 /*
  * Waits for ssh and sets what its answer says in the hop.  If it refuses, its
- * words are said; not so if told to be quiet, since what is wrong for one hop
+ * message is said; not so if told to be quiet, since what is wrong for one hop
  * often is for all.
  */
 enum answer
 ask_finish(struct ask *ask, int quiet)
 {
-	char *answer, *complaint, *words;
+	char *answer, *complaint, *message;
 	enum answer rc = ANSWER_NONE;
 	int status = -1;
 
@@ -272,10 +273,10 @@ ask_finish(struct ask *ask, int quiet)
 		status = child_wait(ask->pid);
 	answer = slurp(ask->out);
 	complaint = slurp(ask->err);
-	words = one_line(complaint);
+	message = one_line(complaint);
 	if (ask->pid != -1)
-		rc = judge(ask->hop, answer, words, status, quiet);
-	free(words);
+		rc = judge(ask->hop, answer, message, status, quiet);
+	free(message);
 	free(complaint);
 	free(answer);
 	return rc;
@@ -286,11 +287,11 @@ ask_finish(struct ask *ask, int quiet)
  * hop of q.  Returns what it said on stderr; the caller frees it.
  */
 char *
-ask_words(struct hop *hop, const struct question *q, const char *const *flags)
+ask_stderr(struct hop *hop, const struct question *q, const char *const *flags)
 {
-	struct words argv = { NULL, 0 };
+	struct strlist argv = { NULL, 0 };
 	struct ask ask;
-	char *words;
+	char *message;
 
 	add(&argv, "ssh", NULL);
 	for (; *flags != NULL; flags++)
@@ -300,6 +301,6 @@ ask_words(struct hop *hop, const struct question *q, const char *const *flags)
 	if (ask.pid != -1)
 		(void)child_wait(ask.pid);
 	close(ask.out);
-	words = slurp(ask.err);
-	return words;
+	message = slurp(ask.err);
+	return message;
 }

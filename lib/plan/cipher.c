@@ -41,7 +41,7 @@ is_default(const char *ciphers)
 static int
 has_aes(void)
 {
-	char *line = NULL, *rest, *word;
+	char *line = NULL, *rest, *name;
 	size_t size = 0;
 	FILE *f;
 	int found = 0;
@@ -52,8 +52,8 @@ has_aes(void)
 		if (strncmp(line, "flags", 5) == 0 ||
 		    strncmp(line, "Features", 8) == 0)
 			break;
-	for (rest = line; !found && (word = strsep(&rest, " \t\n")) != NULL;)
-		found = strcmp(word, "aes") == 0;
+	for (rest = line; !found && (name = strsep(&rest, " \t\n")) != NULL;)
+		found = strcmp(name, "aes") == 0;
 	free(line);
 	fclose(f);
 	return found;

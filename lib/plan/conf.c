@@ -34,7 +34,7 @@ complain(const char *place, const char *fmt, ...)
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	seen = words_visible(text);
+	seen = str_visible(text);
 	if (place == command_line)
 		say("%s", seen);
 	else
@@ -219,21 +219,21 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 
 /* --help and --version are what somebody tries who has not read anything. */
 static int
-set_long(struct conf *conf, const char *word)
+set_long(struct conf *conf, const char *arg)
 {
-	if (strcmp(word, "--help") == 0)
+	if (strcmp(arg, "--help") == 0)
 		conf->help = 1;
-	else if (strcmp(word, "--version") == 0)
+	else if (strcmp(arg, "--version") == 0)
 		conf->version = 1;
 	else {
-		(void)complain(command_line, "%s: no such option", word);
+		(void)complain(command_line, "%s: no such option", arg);
 		return USAGE;
 	}
 	return 0;
 }
 
 /*
- * Takes the command line into conf, and leaves optind at the first word that
+ * Takes the command line into conf; leaves optind at the first argument that
  * is no option.  Returns 0, or less after saying what is wrong, -2 if it is
  * how options are written at all.
  */
@@ -308,7 +308,7 @@ matches(const char *list, const char *host)
 
 /* One line's options: into conf, or looked at and forgotten. */
 static int
-take(struct conf *conf, struct words *w, const char *place)
+take(struct conf *conf, struct strlist *w, const char *place)
 {
 	int ch, rc = 0;
 
@@ -327,11 +327,11 @@ read_line(struct conf *conf, const char *line, const char *place)
 	struct conf aside = {
 		.options = TAILQ_HEAD_INITIALIZER(aside.options)
 	};
-	struct words w = { NULL, 0 };
+	struct strlist w = { NULL, 0 };
 	const char *why;
 	int rc = 0;
 
-	if ((why = words_split(&w, line)) != NULL)
+	if ((why = strlist_split(&w, line)) != NULL)
 		rc = complain(place, "%s", why);
 	else if (w.n == 1)
 		rc = complain(place, "%s: no option after the pattern",
@@ -340,7 +340,7 @@ read_line(struct conf *conf, const char *line, const char *place)
 		rc = take(matches(w.v[0], conf->host) ? conf : &aside, &w,
 		    place);
 	conf_free(&aside);
-	words_free(&w);
+	strlist_free(&w);
 	return rc;
 }
 
@@ -353,11 +353,11 @@ of_route(int ch)
 
 /*
  * Takes the options of a command that runs proxyhop into conf, but for those
- * that say how to run it.  Returns 0, with the words after them in *host and
- * *port, which are w's, or NULL; or -1 after saying what is wrong.
+ * that say how to run it.  Returns 0, with the arguments after them, which are
+ * w's, or NULL, in *host and *port; or -1 after saying what is wrong.
  */
 int
-conf_command(struct conf *conf, struct words *w, const char *place,
+conf_command(struct conf *conf, struct strlist *w, const char *place,
     const char **host, const char **port)
 {
 	int ch, rc = 0;

@@ -223,12 +223,12 @@ expand_file(const struct hop *hop, const char *name, const char **why)
 }
 
 /*
- * The same for a word of a command, in which ~ is no home, and which may have
- * the caller's own %tokens, the last of which is one of NUL.
+ * The same for an argument of a command, in which ~ is no home, and which may
+ * have the caller's own %tokens, the last of which is one of NUL.
  */
 char *
-expand_argument(const struct hop *hop, const char *word,
+expand_argument(const struct hop *hop, const char *arg,
     const struct token *extra, const char **why)
 {
-	return expand_string(hop, word, 0, extra, why);
+	return expand_string(hop, arg, 0, extra, why);
 }

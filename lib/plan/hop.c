@@ -243,7 +243,7 @@ hop_list(struct hops *hops, const char *list)
 		spec = trim(spec);
 		if (*spec == '\0')
 			complaint = xstrdup("a hop is missing; hops are one "
-			    "word with commas between: gw1,gw2");
+			    "argument with commas between: gw1,gw2");
 		else if ((hop = hop_parse(spec, &why)) == NULL)
 			complaint = xasprintf("\"%s\": %s", spec, why);
 		else
@@ -269,7 +269,7 @@ hop_unbracket(char *host)
 }
 
 /*
- * Checks the two words that name the target, and leaves the port in *n.
+ * Checks the host and the port of the target, and leaves the port in *n.
  * Returns 0, or -1 and in *why what is wrong.
  */
 int
@@ -287,7 +287,7 @@ hop_free(struct hop *hop)
 	if (hop == NULL)
 		return;
 	keyword_free(hop);
-	words_free(&hop->passed);
+	strlist_free(&hop->passed);
 	free(hop->spec);
 	free(hop->command);
 	free(hop->name);

@@ -12,7 +12,7 @@ enum kind {
 	STRING,
 	LINES,			/* may come several times, in order */
 	FILES,			/* several on one line */
-	CHOICE,			/* one of the row's words */
+	CHOICE,			/* one of those in the row */
 	ALGORITHMS,		/* a list; with + - ^ only ssh can read it */
 	TWO,			/* "bytes seconds" */
 	NUMBER,
@@ -110,7 +110,7 @@ static const struct {
  * unless what follows begins as a path does.
  */
 static void
-set_files(struct words *w, const char *value)
+set_files(struct strlist *w, const char *value)
 {
 	const char *p, *end;
 
@@ -118,7 +118,7 @@ set_files(struct words *w, const char *value)
 		for (end = p + 1; *end != '\0'; end++)
 			if (*end == ' ' && (end[1] == '/' || end[1] == '~'))
 				break;
-		words_add(w, xstrndup(p, end - p));
+		strlist_add(w, xstrndup(p, end - p));
 	}
 }
 
@@ -167,12 +167,12 @@ set_int(int *n, enum kind kind, const char *value)
 static char *
 choose(const char *choices, const char *value)
 {
-	char *copy, *rest, *word, *found = NULL;
+	char *copy, *rest, *choice, *found = NULL;
 
 	copy = rest = xstrdup(choices);
-	while (found == NULL && (word = strsep(&rest, " ")) != NULL)
-		if (strcasecmp(word, value) == 0)
-			found = xstrdup(word);
+	while (found == NULL && (choice = strsep(&rest, " ")) != NULL)
+		if (strcasecmp(choice, value) == 0)
+			found = xstrdup(choice);
 	free(copy);
 	return found;
 }
@@ -227,10 +227,10 @@ set(struct hop *hop, const struct keyword *k, const char *value)
 	if (is_string(k))
 		return set_string(field, k, value);
 	if (k->kind == LINES)
-		words_add(field, xstrdup(value));
+		strlist_add(field, xstrdup(value));
 	else if (k->kind != FILES)
 		return set_int(field, k->kind, value);
-	else if (((struct words *)field)->n == 0)
+	else if (((struct strlist *)field)->n == 0)
 		set_files(field, value);
 	return 0;
 }
@@ -283,7 +283,7 @@ keyword_default(struct hop *hop, const char *name)
 	return k->instead;
 }
 
-/* Is it one whose value may be several words? */
+/* Is it one whose value may hold blanks? */
 int
 keyword_is_line(const char *name)
 {
@@ -315,7 +315,7 @@ keyword_unset(struct hop *hop)
 		if (is_string(k))
 			*(char **)field = NULL;
 		else if (k->kind == LINES || k->kind == FILES)
-			*(struct words *)field = (struct words){ NULL, 0 };
+			*(struct strlist *)field = (struct strlist){ NULL, 0 };
 		else
 			*(int *)field = -1;
 	}
@@ -333,13 +333,13 @@ keyword_free(struct hop *hop)
 		if (is_string(k))
 			free(*(char **)field);
 		else if (k->kind == LINES || k->kind == FILES)
-			words_free(field);
+			strlist_free(field);
 	}
 	keyword_unset(hop);
 }
 
 static void
-each_words(const struct keyword *k, const struct words *w,
+each_words(const struct keyword *k, const struct strlist *w,
     void (*fn)(const char *, size_t, const char *, void *), void *arg)
 {
 	char *line = NULL;
@@ -349,7 +349,7 @@ each_words(const struct keyword *k, const struct words *w,
 		if (k->kind == LINES)
 			fn(k->name, i, w->v[i], arg);
 		else
-			words_join(&line, " ", w->v[i]);
+			str_append(&line, " ", w->v[i]);
 	if (line != NULL)
 		fn(k->name, 0, line, arg);
 	free(line);

@@ -13,21 +13,21 @@
 		"0123456789._-:@,/=+%"
 
 /*
- * What is asked of us, as one word even where nobody quotes it, as in
+ * The route asked for, without blanks, since nobody quotes it, as in
  * Match exec "test -z $PROXYHOP".
  */
 static char *
-route(const struct conf *conf)
+route_text(const struct conf *conf)
 {
-	char *word, *p;
+	char *route, *p;
 
-	word = xasprintf("%s=%s=%s:%d",
+	route = xasprintf("%s=%s=%s:%d",
 	    conf->configfile == NULL ? "" : conf->configfile,
 	    conf->jump == NULL ? "" : conf->jump, conf->host, conf->port);
-	for (p = word; *p != '\0'; p++)
+	for (p = route; *p != '\0'; p++)
 		if (strchr(PLAIN, *p) == NULL)
 			*p = '_';
-	return word;
+	return route;
 }
 
 /*
@@ -38,12 +38,12 @@ int
 mark_set(const struct conf *conf)
 {
 	const char *old = getenv(MARK);
-	char *word = route(conf), *mark, *rest, *entry;
+	char *route = route_text(conf), *mark, *rest, *entry;
 	int depth = 0, again = 0;
 
 	mark = rest = xstrdup(old == NULL ? "" : old);
 	while ((entry = strsep(&rest, ";")) != NULL) {
-		again |= strcmp(entry, word) == 0;
+		again |= strcmp(entry, route) == 0;
 		depth++;
 	}
 	if (again || depth > MAX_HOPS)
@@ -51,10 +51,10 @@ mark_set(const struct conf *conf)
 		    "ProxyCommand that takes it again; exclude the gateways "
 		    "there: Host * !gateway", conf->host, conf->port);
 	free(mark);
-	mark = old == NULL ? xstrdup(word) : xasprintf("%s;%s", old, word);
+	mark = old == NULL ? xstrdup(route) : xasprintf("%s;%s", old, route);
 	if (setenv(MARK, mark, 1) == -1)
 		err(RETRY, "setenv");
 	free(mark);
-	free(word);
+	free(route);
 	return again || depth > MAX_HOPS ? -1 : 0;
 }

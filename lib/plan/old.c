@@ -35,26 +35,26 @@ ask_names(struct hop *hop, const struct question *q)
 {
 	static const char *const flags[] = { "-O", "check",
 	    "-oControlPath=" NOWHERE "%r,%h,%p", NULL };
-	char *words = ask_words(hop, q, flags), *from, *end;
+	char *message = ask_stderr(hop, q, flags), *from, *end;
 	int rc = -1;
 
-	if ((from = strstr(words, "(" NOWHERE)) != NULL &&
+	if ((from = strstr(message, "(" NOWHERE)) != NULL &&
 	    (end = strstr(from, "): ")) != NULL) {
 		*end = '\0';
 		rc = take_names(hop, from + strlen("(" NOWHERE));
 	}
-	free(words);
+	free(message);
 	return rc;
 }
 
 /* "debug1: identity file FILE type N", a line each. */
 static void
-ask_identities(struct hop *hop, const struct question *q, struct words *files)
+ask_identities(struct hop *hop, const struct question *q, struct strlist *files)
 {
 	static const char begin[] = "debug1: identity file ";
 	static const char *const flags[] = { "-v", "-oProxyCommand=false",
 	    "-oControlPath=none", "-oBatchMode=yes", NULL };
-	char *words = ask_words(hop, q, flags), *rest = words, *line, *end;
+	char *message = ask_stderr(hop, q, flags), *rest = message, *line, *end;
 
 	while ((line = strsep(&rest, "\r\n")) != NULL) {
 		if (strncmp(line, begin, strlen(begin)) != 0)
@@ -65,9 +65,9 @@ ask_identities(struct hop *hop, const struct question *q, struct words *files)
 		*end = '\0';
 		/* those that ssh looks for beside each */
 		if (end - line < 5 || strcmp(end - 5, "-cert") != 0)
-			words_add(files, xstrdup(line));
+			strlist_add(files, xstrdup(line));
 	}
-	free(words);
+	free(message);
 }
 
 /*
@@ -75,7 +75,7 @@ ask_identities(struct hop *hop, const struct question *q, struct words *files)
  * caller frees.  Returns 0, or -1 if it tells nothing.
  */
 int
-old_ssh(struct hop *hop, const struct question *q, struct words *files)
+old_ssh(struct hop *hop, const struct question *q, struct strlist *files)
 {
 	if (ask_names(hop, q) == -1)
 		return -1;

@@ -15,7 +15,7 @@
 
 /* What counts of the options from optind on. */
 static void
-options(const struct words *argv, const char **file, int *verbose)
+options(const struct strlist *argv, const char **file, int *verbose)
 {
 	int ch;
 
@@ -34,7 +34,7 @@ options(const struct words *argv, const char **file, int *verbose)
 void
 parent_take(struct conf *conf)
 {
-	struct words argv = { NULL, 0 };
+	struct strlist argv = { NULL, 0 };
 	const char *file = NULL;
 	int verbose = 0;
 
@@ -51,5 +51,5 @@ parent_take(struct conf *conf)
 		if (conf->verbose == 0)
 			conf->verbose = verbose;
 	}
-	words_free(&argv);
+	strlist_free(&argv);
 }

@@ -26,12 +26,12 @@ static const struct {
 static int
 is_one_of(const char *list, const char *value)
 {
-	char *copy, *rest, *word;
+	char *copy, *rest, *choice;
 	int found = 0;
 
 	copy = rest = xstrdup(list);
-	while (!found && (word = strsep(&rest, " ")) != NULL)
-		found = strcasecmp(word, value) == 0;
+	while (!found && (choice = strsep(&rest, " ")) != NULL)
+		found = strcasecmp(choice, value) == 0;
 	free(copy);
 	return found;
 }
@@ -45,7 +45,7 @@ passed_note(struct hop *hop, const char *name, const char *value)
 	for (i = 0; rows[i].name != NULL; i++)
 		if (strcasecmp(rows[i].name, name) == 0 &&
 		    *value != '\0' && !is_one_of(rows[i].fine, value))
-			words_add(&hop->passed, xasprintf("%s %s: not for a "
+			strlist_add(&hop->passed, xasprintf("%s %s: not for a "
 			    "hop: %s", name, value, rows[i].instead));
 }
 

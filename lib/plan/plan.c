@@ -23,7 +23,7 @@ is_set(const char *value)
  * NULL if there are none.  The caller frees it.
  */
 char *
-plan_way(const struct plan *plan, const struct hop *last, const char *arrow)
+plan_route(const struct plan *plan, const struct hop *last, const char *arrow)
 {
 	const struct hop *hop;
 	char *s = NULL;
@@ -31,7 +31,7 @@ plan_way(const struct plan *plan, const struct hop *last, const char *arrow)
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		if (hop == last)
 			break;
-		words_join(&s, arrow, hop->spec);
+		str_append(&s, arrow, hop->spec);
 	}
 	return s;
 }
@@ -66,7 +66,7 @@ too_long(struct plan *plan)
 
 	if (count(plan) <= MAX_HOPS)
 		return 0;
-	s = plan_way(plan, NULL, " -> ");
+	s = plan_route(plan, NULL, " -> ");
 	say("%d gateways are more than %d: %s", plan->nhops, MAX_HOPS, s);
 	free(s);
 	return 1;
@@ -144,7 +144,7 @@ good_hostname(const struct hop *hop)
 
 	if (why == NULL)
 		return 1;
-	seen = words_visible(hop->hostname);
+	seen = str_visible(hop->hostname);
 	say("%s: HostName %s: %s", hop->name, seen, why);
 	free(seen);
 	return 0;
@@ -177,14 +177,14 @@ static int
 take_old(struct plan *plan, struct hop *hop, int n, enum answer answer)
 {
 	struct question q = { .conf = plan->conf, .number = n };
-	struct words files = { NULL, 0 };
+	struct strlist files = { NULL, 0 };
 	int rc;
 
 	go_without(plan, answer == ANSWER_OLD &&
 	    old_ssh(hop, &q, &files) == 0);
 	rc = without_ssh(plan->conf, hop, n);
 	if (files.n > 0) {
-		words_free(&hop->identityfile);
+		strlist_free(&hop->identityfile);
 		hop->identityfile = files;
 	}
 	return rc;
@@ -222,7 +222,7 @@ struct asking {
 static void
 ask_hop(struct plan *plan, struct asking *a, struct question *q)
 {
-	char *earlier = plan->no_jump ? NULL : plan_way(plan, a->hop, ",");
+	char *earlier = plan->no_jump ? NULL : plan_route(plan, a->hop, ",");
 
 	q->earlier = earlier;
 	q->extra = NULL;
@@ -231,7 +231,7 @@ ask_hop(struct plan *plan, struct asking *a, struct question *q)
 }
 
 /*
- * One hop, two ways to it: a ProxyCommand where a gateway comes before.  ssh
+ * One hop, two connections to it: a ProxyCommand where a hop comes before.  ssh
  * drops the one that it sees second, so it is asked once more, without the
  * gateway; what else it then says, or that it refuses, is of no account.
  * Names of inner hosts are not to be looked up here for that.
@@ -338,7 +338,7 @@ forget(struct plan *plan)
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		keyword_free(hop);
-		words_free(&hop->passed);
+		strlist_free(&hop->passed);
 		free(hop->command);
 		hop->command = NULL;
 		hop->asked = hop->asked_alone = 0;
@@ -402,8 +402,8 @@ circle(const struct plan *plan)
 		    b = TAILQ_NEXT(b, entry)) {
 			if (a->nesting == b->nesting || !same(a, b))
 				continue;
-			s = plan_way(plan, NULL, " -> ");
-			say("the way comes back to %s@%s:%d: %s", a->user,
+			s = plan_route(plan, NULL, " -> ");
+			say("the route comes back to %s@%s:%d: %s", a->user,
 			    a->hostname, a->port, s);
 			free(s);
 			return 1;
@@ -430,7 +430,7 @@ walk(struct plan *plan)
 	}
 }
 
-/* Says that hop has two ways to it. */
+/* Says that hop has both a ProxyCommand and a hop before it. */
 static int
 two_ways(const struct hop *hop, const char *command)
 {
@@ -443,7 +443,7 @@ two_ways(const struct hop *hop, const char *command)
 
 /*
  * Does every host have this ProxyCommand, that is, one which no Host line means
- * as well?  Then it is the site's way out, and not how to reach one hop.
+ * as well?  Then it is how this site reaches any host, not this hop.
  */
 static int
 site_wide(const struct plan *plan, const char *command)
@@ -480,7 +480,7 @@ conflict(const struct plan *plan)
 }
 
 /*
- * A ProxyCommand that runs us is how we were started: it is no way to the
+ * A ProxyCommand that runs us is how we were started: it does not lead to the
  * hop; and none is none.
  */
 static void
@@ -569,7 +569,7 @@ beyond_us(const struct hop *hop)
 }
 
 static int
-has_hash(const struct words *w)
+has_hash(const struct strlist *w)
 {
 	size_t i;
 
@@ -597,7 +597,7 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 		return 0;
 	scratch = scratch_hop(hop);
 	if (n > 1 && !plan->no_jump)
-		q.earlier = earlier = plan_way(plan, hop, ",");
+		q.earlier = earlier = plan_route(plan, hop, ",");
 	q.next = next = after(plan, hop);
 	if (ask(scratch, &q, 0) == ANSWER_OK) {
 		hop->remotecommand = scratch->remotecommand;
@@ -612,9 +612,9 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 
 /* Expands the names of w for hop and drops those that say "none". */
 static int
-expand_words(const struct hop *hop, const char *key, struct words *w)
+expand_words(const struct hop *hop, const char *key, struct strlist *w)
 {
-	struct words done = { NULL, 0 };
+	struct strlist done = { NULL, 0 };
 	const char *why;
 	char *file;
 	size_t i;
@@ -624,19 +624,19 @@ expand_words(const struct hop *hop, const char *key, struct words *w)
 			continue;
 		if ((file = expand_file(hop, w->v[i], &why)) == NULL) {
 			say("%s: %s %s: %s", hop->name, key, w->v[i], why);
-			words_free(&done);
+			strlist_free(&done);
 			return -1;
 		}
-		words_add(&done, file);
+		strlist_add(&done, file);
 	}
-	words_free(w);
+	strlist_free(w);
 	*w = done;
 	return 0;
 }
 
 /* ssh has expanded these, but for a leading ~ in old versions. */
 static void
-expand_known_hosts(struct words *w)
+expand_known_hosts(struct strlist *w)
 {
 	char *file;
 	size_t i;
@@ -649,7 +649,7 @@ expand_known_hosts(struct words *w)
 		w->v[i] = file;
 	}
 	if (w->n == 1 && !is_set(w->v[0]))
-		words_free(w);
+		strlist_free(w);
 }
 
 static int
@@ -741,14 +741,14 @@ settle_all(struct plan *plan)
 	return 0;
 }
 
-/* The words of command, from the program's name on; "exec" may be before it. */
+/* The arguments of command, from the program's name on, without "exec". */
 static const char *
-split_command(struct words *w, const char *command)
+split_command(struct strlist *w, const char *command)
 {
 	command += strspn(command, " \t");
 	if (strncmp(command, "exec ", 5) == 0)
 		command += 5;
-	return words_split(w, command);
+	return strlist_split(w, command);
 }
 
 /*
@@ -774,7 +774,7 @@ static char *
 take_command(struct plan *plan, struct conf *conf, const struct hop *target,
     int *bad)
 {
-	struct words w = { NULL, 0 };
+	struct strlist w = { NULL, 0 };
 	const char *host, *port, *why;
 	char *command, *place;
 
@@ -791,14 +791,14 @@ take_command(struct plan *plan, struct conf *conf, const struct hop *target,
 	if (!*bad && conf->jump != NULL && host != NULL &&
 	    hop_target(host, port, &plan->port, &why) == 0)
 		plan->host = plan->hostname = xstrdup(host);
-	words_free(&w);
+	strlist_free(&w);
 	free(place);
 	free(command);
 	return *bad || conf->jump == NULL ? NULL : xstrdup(conf->jump);
 }
 
 /*
- * Nobody has said which way: ssh is asked for the ProxyJump of the target, for
+ * No route was given: ssh is asked for the ProxyJump of the target, for
  * clients that have none, or its ProxyCommand, if that runs us.  Returns it
  * allocated, or NULL after saying that there is none.
  */
@@ -825,7 +825,7 @@ ask_target(struct plan *plan, struct conf *conf)
 		say("no gateway for %s; give -J gateway, or write in "
 		    "ssh_config: Host %s, ProxyJump gateway; or in "
 		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
-		    "straight", plan->host, plan->host, plan->host);
+		    "directly", plan->host, plan->host, plan->host);
 	free(next);
 	hop_free(target);
 	return jump;
@@ -833,7 +833,7 @@ ask_target(struct plan *plan, struct conf *conf)
 
 /* Somebody wrote "none": how to connect to the target itself. */
 static int
-plan_straight(struct plan *plan)
+plan_direct(struct plan *plan)
 {
 	struct question q = { .conf = plan->conf, .number = 1,
 	    .earlier = "none" };
@@ -852,7 +852,7 @@ plan_straight(struct plan *plan)
 	rc = take_answer(plan, target, 1, answer);
 	free(next);
 	set_times(plan, target, 1);
-	/* straight is straight, and keepalives are its client's */
+	/* no ProxyCommand either; keepalives are the client's */
 	target->serveraliveinterval = 0;
 	free(target->proxycommand);
 	target->proxycommand = NULL;
@@ -877,7 +877,7 @@ begin(struct plan *plan, struct conf *conf)
 	}
 	hop = TAILQ_FIRST(&plan->hops);
 	if (hop != NULL && strcasecmp(hop->spec, "none") == 0) {
-		/* ssh -J none,gw: gw straight, whatever ProxyJump it has */
+		/* ssh -J none,gw: gw directly, whatever ProxyJump it has */
 		TAILQ_REMOVE(&plan->hops, hop, entry);
 		hop_free(hop);
 		plan->fixed = 1;
@@ -903,7 +903,7 @@ plan_make(struct plan *plan, struct conf *conf)
 	if (begin(plan, conf) == -1)
 		return GIVEUP;
 	if (plan->nhops == 0)
-		return unused(plan) || plan_straight(plan) == -1 ? GIVEUP : OK;
+		return unused(plan) || plan_direct(plan) == -1 ? GIVEUP : OK;
 	if (walk(plan) == -1 || unused(plan) || conflict(plan))
 		return GIVEUP;
 	drop_commands(plan);

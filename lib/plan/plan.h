@@ -20,7 +20,7 @@ struct option {
 	int			 flag;	/* 'o' or 'i' */
 	char			*hop;	/* name as typed or number; NULL: all */
 	char			*text;	/* as ssh takes it after the flag */
-	char			*typed;	/* the whole word, for complaints */
+	char			*typed;	/* the whole argument, for messages */
 	char			*place;	/* where it was typed */
 };
 TAILQ_HEAD(options, option);
@@ -58,7 +58,7 @@ struct hop {
 	int			 jumped;	/* it had a ProxyJump itself */
 	int			 asked_alone;	/* as if none came before it */
 	char			*command;	/* its ProxyCommand then */
-	struct words		 passed;	/* what is not done, in words */
+	struct strlist		 passed;	/* settings that are not followed */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addressfamily;
@@ -66,21 +66,21 @@ struct hop {
 	char			*bindaddress;
 	char			*bindinterface;
 	char			*casignaturealgorithms;
-	struct words		 certificatefile;
+	struct strlist		 certificatefile;
 	int			 checkhostip;
 	char			*ciphers;
 	int			 compression;
 	int			 connectionattempts;
 	int			 connecttimeout;	/* seconds */
 	char			*forwardcommand;	/* our own */
-	struct words		 globalknownhostsfile;
+	struct strlist		 globalknownhostsfile;
 	int			 hashknownhosts;
 	char			*hostkeyalgorithms;
 	char			*hostkeyalias;
 	char			*hostname;
 	int			 identitiesonly;
 	char			*identityagent;
-	struct words		 identityfile;
+	struct strlist		 identityfile;
 	int			 kbdinteractiveauthentication;
 	char			*kexalgorithms;
 	char			*knownhostscommand;
@@ -107,20 +107,20 @@ struct hop {
 	char			*stricthostkeychecking;
 	int			 tcpkeepalive;
 	char			*user;
-	struct words		 userknownhostsfile;
+	struct strlist		 userknownhostsfile;
 	char			*verifyhostkeydns;
 };
 TAILQ_HEAD(hops, hop);
 
-/* The way to the target: what the command line and ssh say together. */
+/* The route to the target: what the command line and ssh say together. */
 struct plan {
 	struct hops	 hops;		/* nearest first */
-	int		 nhops;		/* 0: connect straight */
+	int		 nhops;		/* 0: connect directly */
 	struct hop	*target;	/* if so, how to connect; else NULL */
 	int		 no_ssh;	/* nobody answers ssh -G */
 	int		 no_jump;	/* ssh does not know -J */
 	const struct conf *conf;
-	int		 fixed;		/* the first one's way is not asked */
+	int		 fixed;		/* the first one's ProxyJump is ignored */
 	char		*hostname;	/* the target's, if ssh was asked */
 	const char	*host;		/* the target; conf's, or hostname */
 	int		 port;
@@ -165,7 +165,7 @@ const char *expand_user(void);
 int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);
 int	 conf_parse(struct conf *, FILE *, const char *);
-int	 conf_command(struct conf *, struct words *, const char *,
+int	 conf_command(struct conf *, struct strlist *, const char *,
 	    const char **, const char **);
 int	 conf_names(const struct option *, const char *);
 const char *conf_value(const struct option *);
@@ -216,7 +216,7 @@ struct ask {
 
 void	 ask_start(struct ask *, struct hop *, const struct question *);
 enum answer ask_finish(struct ask *, int);
-char	*ask_words(struct hop *, const struct question *,
+char	*ask_stderr(struct hop *, const struct question *,
 	    const char *const *);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
@@ -226,16 +226,16 @@ void	 cipher_order(struct hop *);
 
 /* plan.c: command line and ssh's answers to a list of hops */
 int	 plan_make(struct plan *, struct conf *);
-char	*plan_way(const struct plan *, const struct hop *, const char *);
+char	*plan_route(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
 
 /* old.c: what an ssh without -G tells */
-int	 old_ssh(struct hop *, const struct question *, struct words *);
+int	 old_ssh(struct hop *, const struct question *, struct strlist *);
 
 /* without.c: a hop's settings where there is no ssh */
 int	 without_ssh(const struct conf *, struct hop *, int);
 
-/* print.c: the plan in words */
+/* print.c: the plan as text */
 void	 print_plan(const struct plan *);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The plan in words: the route in one line, then the settings as ssh -G has
+ * The plan as text: the route in one line, then the settings as ssh -G has
  * them.
  */
 

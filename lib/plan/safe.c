@@ -1,6 +1,6 @@
 /*
  * Can nobody else decide what a file says?  As sshd's StrictModes has it
- * (safe_path() in misc.c of OpenSSH), but for every symbolic link on the way,
+ * (safe_path() in misc.c of OpenSSH), but for every symbolic link in it,
  * too: who can write the folder of a link chooses what it leads to.
  */
 
@@ -16,7 +16,7 @@
 
 #define MAX_LINKS	40	/* as Linux has it: path_resolution(7) */
 
-/* A name on the way from the root to what it means. */
+/* A path that is walked from the root, name by name. */
 struct walk {
 	const char	*name;		/* as given, for messages */
 	char		*at;		/* so far, without links; "": the root */
@@ -73,7 +73,7 @@ check(struct walk *w, const char *path)
 	return others && !w->shared ? unsafe(w, path) : 0;
 }
 
-/* Puts what the link at path says before the rest of the way. */
+/* Puts the target of the link at path before the rest of the path. */
 static int
 follow(struct walk *w, const char *path)
 {

@@ -78,7 +78,7 @@ tokens_proxy(const struct hop *hop)
 /*
  * Returns hop's ForwardCommand for host and port, or NULL if it has none.
  * Nothing is quoted for the shell there: hop_bad_host() has let no name through
- * that is more than a part of a word in any.  The caller frees it.
+ * that has a meaning in any.  The caller frees it.
  */
 char *
 tokens_forward(const struct hop *hop, const char *host, int port)

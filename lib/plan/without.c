@@ -23,7 +23,7 @@ static const struct {
 
 /*
  * For ssh a backslash is itself, unless a quote, another or a blank follows; in
- * single quotes it is so for words_split(), too.  The caller frees the result.
+ * single quotes it is so for strlist_split(), too.  The caller frees the result.
  */
 static char *
 keep_backslashes(const char *value)
@@ -42,26 +42,26 @@ keep_backslashes(const char *value)
 	return copy;
 }
 
-/* Sets key to the words of value, which are one but for names of files. */
+/* Sets key to the arguments of value: several only for names of files. */
 static int
 set_words(struct hop *hop, const char *key, const char *value)
 {
-	struct words w = { NULL, 0 };
+	struct strlist w = { NULL, 0 };
 	char *copy = strchr(value, '\'') != NULL ? xstrdup(value) :
 	    keep_backslashes(value);
 	char *line = NULL;
 	size_t i;
 	int rc = -1;
 
-	if (words_split(&w, copy) == NULL && w.n > 0) {
+	if (strlist_split(&w, copy) == NULL && w.n > 0) {
 		for (i = 0; i < w.n; i++)
-			words_join(&line, " ", w.v[i]);
+			str_append(&line, " ", w.v[i]);
 		if (w.n == 1 || keyword_is_line(key))
 			rc = keyword_set(hop, key, line);
 	}
 	free(line);
 	free(copy);
-	words_free(&w);
+	strlist_free(&w);
 	return rc;
 }
 

@@ -179,7 +179,7 @@ cert_proof(const struct cert *cert, const char *name)
 	struct piece p = principal(cert, name);
 	char *ca = pub_fingerprint(&cert->ca), *end = until(cert->before);
 	char *which = xstrndup((const char *)p.p, p.len);
-	char *seen = words_visible(which), *text;
+	char *seen = str_visible(which), *text;
 
 	text = xasprintf("certificate of CA %s, principal %s, %s", ca, seen,
 	    end);

@@ -120,15 +120,15 @@ has_type(const struct knowns *knowns, const char *algorithm)
 	return 0;
 }
 
-/* Is word in a list with commas? */
+/* Is name in a list with commas? */
 static int
-has_word(const char *list, const char *word)
+in_list(const char *list, const char *name)
 {
-	size_t n = strlen(word), len;
+	size_t n = strlen(name), len;
 
 	for (;; list += len + 1) {
 		len = strcspn(list, ",");
-		if (len == n && strncmp(list, word, n) == 0)
+		if (len == n && strncmp(list, name, n) == 0)
 			return 1;
 		if (list[len] == '\0')
 			return 0;
@@ -163,14 +163,14 @@ hostkey_algorithms(const struct link *l)
 		if ((cert = strstr(name, "-cert-v0")) != NULL) {
 			*cert = '\0';
 			if (strncmp(name, "sk-", 3) == 0 ||
-			    has_word(list, name))
+			    in_list(list, name))
 				continue;
 		}
-		words_join(is_preferred(l, name) ? &first : &then, ",", name);
+		str_append(is_preferred(l, name) ? &first : &then, ",", name);
 	}
 	free(all);
 	if (first != NULL && then != NULL)
-		words_join(&first, ",", then);
+		str_append(&first, ",", then);
 	else if (first == NULL) {
 		first = then;
 		then = NULL;
@@ -382,7 +382,7 @@ is_lax(const struct hop *hop)
 static char *
 removal(const struct verdict *v)
 {
-	char *name = words_shell(v->name), *file = words_shell(v->changed.file);
+	char *name = str_shell(v->name), *file = str_shell(v->changed.file);
 	char *s = xasprintf("remove the old one: ssh-keygen -R %s -f %s", name,
 	    file);
 
@@ -452,7 +452,7 @@ meaning(char *answer, const char *print)
 	    1 : -1;
 }
 
-/* Is the answer yes: the word, or the fingerprint itself? */
+/* Is the answer "yes", or the fingerprint itself? */
 static int
 agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
     int *status)
@@ -477,7 +477,7 @@ agreed(struct chain *c, struct link *l, ssh_key key, const char *question,
 	return yes;
 }
 
-/* Adds flag and value, which a shell may take for more than a word. */
+/* Adds flag and value, which is quoted for a shell. */
 static void
 add_flag(char **to, const char *flag, const char *value)
 {
@@ -485,46 +485,47 @@ add_flag(char **to, const char *flag, const char *value)
 
 	if (value == NULL)
 		return;
-	quoted = words_shell(value);
+	quoted = str_shell(value);
 	s = xasprintf("%s %s", flag, quoted);
-	words_join(to, " ", s);
+	str_append(to, " ", s);
 	free(s);
 	free(quoted);
 }
 
 /*
- * The ssh that goes to l's hop the same way, and asks about its key: with all
- * that decides which server that is and where its key is kept.  Of values that
- * stand twice ssh takes the first.
+ * Returns the ssh command that reaches l's hop by the same route, and asks
+ * about its key: with all that decides which server that is and where its key
+ * is kept.  Of values that stand twice ssh takes the first.
  */
 static char *
 asking_ssh(const struct chain *c, const struct link *l)
 {
 	const struct conf *conf = c->plan->conf;
-	char *way = plan_way(c->plan, l->hop, ","), *port, *s = xstrdup("ssh");
-	char *name = words_shell(l->hop->name);
+	char *route = plan_route(c->plan, l->hop, ",");
+	char *port, *s = xstrdup("ssh");
+	char *name = str_shell(l->hop->name);
 	const struct option *o;
 
 	port = xasprintf("%d", l->hop->port);
 	if (mode_is(l->hop, "yes") || mode_is(l->hop, "true"))
-		words_join(&s, " ", "-o StrictHostKeyChecking=ask");
+		str_append(&s, " ", "-o StrictHostKeyChecking=ask");
 	if (l->hop->batchmode == 1)
-		words_join(&s, " ", "-o BatchMode=no");
+		str_append(&s, " ", "-o BatchMode=no");
 	add_flag(&s, "-F", conf->configfile);
-	add_flag(&s, "-J", way);
+	add_flag(&s, "-J", route);
 	TAILQ_FOREACH(o, &conf->options, entry)
 		if (!conf_own(o) && ask_concerns(o, l->hop, l->number))
 			add_flag(&s, o->flag == 'i' ? "-i" : "-o", o->text);
 	add_flag(&s, "-p", port);
 	add_flag(&s, "-l", l->hop->user);
-	words_join(&s, " ", name);
+	str_append(&s, " ", name);
 	free(name);
 	free(port);
-	free(way);
+	free(route);
 	return s;
 }
 
-/* Nobody has accepted the key; ssh, going the same way, can ask. */
+/* Nobody has accepted the key; ssh, by the same route, can ask. */
 static int
 refuse(struct chain *c, struct link *l, const char *question)
 {
@@ -714,7 +715,7 @@ is_to_be_proved(const struct link *l, ssh_key key)
 /*
  * The files do not have v's key, or it is not enough.  Returns OK and whether a
  * certificate proves it, with the reason in v if not; or another status after
- * saying why it cannot be the host, or, without a word, if a certificate has to
+ * saying why it cannot be the host, or, saying nothing, if a certificate has to
  * be fetched first.
  */
 static int
@@ -782,7 +783,7 @@ decide(struct chain *c, struct link *l, struct verdict *v)
 /*
  * Decides whether the key that l's server has proved to own is its own.
  * Nothing is sent to the server before that.  Returns OK, or another status
- * after saying why not, or without a word and with l->cert_wanted if the server
+ * after saying why not, or saying nothing and with l->cert_wanted if the server
  * has to be asked for its certificate, and this to be called for another
  * session; hostkey_done() must follow.
  */

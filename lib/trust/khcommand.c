@@ -11,9 +11,9 @@
 
 #include "trust/trust.h"
 
-/* How ssh takes a word of the command apart: '\' stands before few bytes only. */
+/* Takes an argument off the command as ssh does: few bytes need a '\'. */
 static const char *
-take_word(const char *s, char *to)
+take_argument(const char *s, char *to)
 {
 	char quote = '\0';
 
@@ -35,27 +35,27 @@ take_word(const char *s, char *to)
 
 /* Splits command into argv; returns NULL or what is wrong. */
 static const char *
-split(struct words *argv, const char *command)
+split(struct strlist *argv, const char *command)
 {
-	char *word;
+	char *arg;
 
 	for (;;) {
 		command += strspn(command, " \t");
 		if (*command == '\0')
 			return argv->n == 0 ? "no command" : NULL;
-		word = xcalloc(1, strlen(command) + 1);
-		words_add(argv, word);
-		if ((command = take_word(command, word)) == NULL)
+		arg = xcalloc(1, strlen(command) + 1);
+		strlist_add(argv, arg);
+		if ((command = take_argument(command, arg)) == NULL)
 			return "a quote is not closed";
 	}
 }
 
-/* Expands all words but the first; returns NULL or what could not be. */
+/* Expands all arguments but the first; returns NULL or what could not be. */
 static const char *
-expand_all(struct words *argv, const struct hop *hop,
+expand_all(struct strlist *argv, const struct hop *hop,
     const struct known_query *q)
 {
-	char *print = NULL, *text = NULL, *word;
+	char *print = NULL, *text = NULL, *arg;
 	const char *why = NULL, *b64 = NULL;
 	struct token tokens[] = {
 		{ 'H', q->name }, { 'I', q->invocation }, { 't', "NONE" },
@@ -71,10 +71,10 @@ expand_all(struct words *argv, const struct hop *hop,
 		tokens[4].value = b64;
 	}
 	for (i = 1; i < argv->n && why == NULL; i++) {
-		word = expand_argument(hop, argv->v[i], tokens, &why);
-		if (word != NULL) {
+		arg = expand_argument(hop, argv->v[i], tokens, &why);
+		if (arg != NULL) {
 			free(argv->v[i]);
-			argv->v[i] = word;
+			argv->v[i] = arg;
 		}
 	}
 	free(print);
@@ -105,13 +105,13 @@ take_lines(struct knowns *to, char *text)
 }
 
 static int
-run_command(struct chain *c, struct words *argv, struct knowns *to,
+run_command(struct chain *c, struct strlist *argv, struct knowns *to,
     char **why, int *late)
 {
 	struct run r;
 	int status;
 
-	words_add(argv, NULL);
+	strlist_add(argv, NULL);
 	status = run_program(c, argv->v, "", &r);
 	*late = r.exit == -1;
 	if (status == OK && r.exit != 0)
@@ -132,7 +132,7 @@ int
 known_command(struct chain *c, const struct hop *hop, struct known_query *q,
     struct knowns *to, char **why)
 {
-	struct words argv = { NULL, 0 };
+	struct strlist argv = { NULL, 0 };
 	const char *wrong;
 	int status = OK;
 
@@ -151,6 +151,6 @@ known_command(struct chain *c, const struct hop *hop, struct known_query *q,
 		    hop->knownhostscommand, wrong);
 	else
 		status = run_command(c, &argv, to, why, &q->late);
-	words_free(&argv);
+	strlist_free(&argv);
 	return status;
 }

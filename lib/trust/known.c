@@ -95,8 +95,8 @@ known_hash(const char *name)
 
 	arc4random_buf(salt, sizeof(salt));
 	hmac(salt, name, mac);
-	b64salt = words_base64(salt, sizeof(salt));
-	b64mac = words_base64(mac, sizeof(mac));
+	b64salt = str_base64(salt, sizeof(salt));
+	b64mac = str_base64(mac, sizeof(mac));
 	hashed = xasprintf("|1|%s|%s", b64salt, b64mac);
 	free(b64salt);
 	free(b64mac);
@@ -107,7 +107,7 @@ known_hash(const char *name)
 static int
 hash_part(const char **p, char end, unsigned char *part)
 {
-	unsigned char bytes[SHA1_DIGEST_LENGTH + 1];	/* b64_pton's way */
+	unsigned char bytes[SHA1_DIGEST_LENGTH + 1];	/* b64_pton(3) wants one more */
 	char text[HASH_B64 + 1];
 
 	if (strnlen(*p, HASH_B64 + 1) <= HASH_B64 || (*p)[HASH_B64] != end)

@@ -129,7 +129,7 @@ prove_types(const struct hop *hop)
 	while ((name = strsep(&rest, ",")) != NULL)
 		if (strstr(name, CERT) != NULL &&
 		    strncmp(name, "sk-", 3) != 0)
-			words_join(&types, ",", name);
+			str_append(&types, ",", name);
 	free(all);
 	return types;
 }

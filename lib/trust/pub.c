@@ -216,7 +216,7 @@ pub_read(struct pub *pub, const char *text)
 	memset(pub, 0, sizeof(*pub));
 	text += n + strspn(text + n, " \t");
 	b64 = xstrndup(text, strcspn(text, " \t"));
-	len = words_unbase64(b64, &data);
+	len = str_unbase64(b64, &data);
 	free(b64);
 	if (len == -1)
 		return -1;
@@ -237,7 +237,7 @@ pub_of(struct pub *pub, ssh_key key)
 	memset(pub, 0, sizeof(*pub));
 	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
 		return -1;
-	len = words_unbase64(b64, &data);
+	len = str_unbase64(b64, &data);
 	ssh_string_free_char(b64);
 	if (len == -1)
 		return -1;
@@ -258,7 +258,7 @@ pub_name(const struct pub *pub)
 char *
 pub_text(const struct pub *pub)
 {
-	char *b64 = words_base64(pub->blob, pub->len), *text;
+	char *b64 = str_base64(pub->blob, pub->len), *text;
 
 	text = xasprintf("%s %s", pub_name(pub), b64);
 	free(b64);
@@ -292,7 +292,7 @@ pub_fingerprint(const struct pub *pub)
 	SHA256Update(&ctx, (const uint8_t *)pub->type->plain, n);
 	SHA256Update(&ctx, pub->key.p, pub->key.len);
 	SHA256Final(hash, &ctx);
-	b64 = words_base64(hash, sizeof(hash));
+	b64 = str_base64(hash, sizeof(hash));
 	b64[strcspn(b64, "=")] = '\0';
 	text = xasprintf("SHA256:%s", b64);
 	free(b64);

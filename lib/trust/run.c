@@ -153,8 +153,8 @@ ended_how(const char *name, int how, int late, int full, const char *error)
 		return why;
 	line = xstrndup(error, strcspn(error, "\r\n") < 200 ?
 	    strcspn(error, "\r\n") : 200);
-	said = words_visible(line);
-	words_join(&why, ": ", said);
+	said = str_visible(line);
+	str_append(&why, ": ", said);
 	free(line);
 	free(said);
 	return why;

@@ -112,7 +112,7 @@ put_kexinit(struct show *s, const char *hostkeys)
 	arc4random_buf(start + 1, 16);	/* the cookie */
 	put(s, start, sizeof(start));
 	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		words_join(&kex, ",", groups[i].name);
+		str_append(&kex, ",", groups[i].name);
 	put_string(s, kex, strlen(kex));
 	free(kex);
 	put_string(s, hostkeys, strlen(hostkeys));

@@ -37,7 +37,7 @@ alive_due(const struct link *l)
 
 /*
  * The first call may only take in what has become of the one before, the
- * second sends nothing while one is on its way.
+ * second sends nothing while one is under way.
  */
 static void
 probe(struct link *l, uint64_t t)

@@ -37,7 +37,7 @@ blob(ssh_key key, unsigned char **data)
 	*data = NULL;
 	if (ssh_pki_export_pubkey_base64(key, &b64) != SSH_OK)
 		return -1;
-	n = words_unbase64(b64, data);
+	n = str_unbase64(b64, data);
 	ssh_string_free_char(b64);
 	return n;
 }
@@ -101,7 +101,7 @@ make_plain(const char *type, const unsigned char *rest, size_t rlen)
 	memcpy(k, &n, 4);
 	memcpy(k + 4, type, tlen);
 	memcpy(k + 4 + tlen, rest, rlen);
-	b64 = words_base64(k, 4 + tlen + rlen);
+	b64 = str_base64(k, 4 + tlen + rlen);
 	if (ssh_pki_import_pubkey_base64(b64, ssh_key_type_from_name(type),
 	    &key) != SSH_OK)
 		key = NULL;

@@ -21,14 +21,14 @@ begins(const char *text, const char *with)
 }
 
 /*
- * How libssh's words begin, and what they mean: what follows may be a far
+ * How libssh's texts begin, and what they mean: what follows may be a far
  * end's.  What is found by a function is remembered; reading on, libssh may
  * forget that, and say instead that the connection has failed with success.
  */
 static const struct phrase {
 	const char	*begin, *meaning, *function;
 } phrases[] = {
-	{ DISCONNECT, NULL,		/* its own words */
+	{ DISCONNECT, NULL,		/* the server's */
 	    "ssh_packet_disconnect_callback" },
 	{ LIBSSH_NO_MATCH, "no algorithm in common",
 	    "ssh_kex_select_methods" },
@@ -54,25 +54,25 @@ static const struct phrase {
 
 /* What the system says of a socket, without what libssh puts before it. */
 static const char *
-bare(const char *words)
+bare(const char *text)
 {
 	static const char *const before[] = { "Socket error: ",
 	    "Writing packet: error on socket (or connection closed): " };
 	size_t i;
 
 	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++)
-		if (begins(words, before[i]))
-			return words + strlen(before[i]);
-	return words;
+		if (begins(text, before[i]))
+			return text + strlen(before[i]);
+	return text;
 }
 
 static const struct phrase *
-phrase(const char *words)
+phrase(const char *text)
 {
 	const struct phrase *p = phrases;
 
-	words = bare(words);
-	while (p->begin != NULL && !begins(words, p->begin))
+	text = bare(text);
+	while (p->begin != NULL && !begins(text, p->begin))
 		p++;
 	return p;
 }
@@ -91,14 +91,14 @@ static void
 note_greeting(struct link *l, const char *line)
 {
 	if (l->greeting == NULL && *line != '\0')
-		l->greeting = words_said(line);
+		l->greeting = str_quote(line);
 }
 
 /*
  * What libssh's function finds out about l's channel and tells nowhere else:
  * the largest packet that the far end takes, an answer to a channel that was
  * answered before, and, from 0.11 on, that it has dropped what was too much.
- * A far end's words are no part of these lines.
+ * None of these lines holds text of the far end.
  */
 static void
 note_channel(struct link *l, const char *function, const char *text)
@@ -143,7 +143,7 @@ on_log(int priority, const char *function, const char *text, void *arg)
 		l->reason = xstrdup(text);
 	if (say_level() < 3)
 		return;
-	seen = words_visible(text);
+	seen = str_visible(text);
 	say_debug(3, "libssh: %s", seen);
 	free(seen);
 }
@@ -183,15 +183,15 @@ libssh_log_of(struct link *l)
 	return was;
 }
 
-/* Has the connection ended without a word? */
+/* Has the connection ended without a reason? */
 int
 libssh_disconnected(const struct link *l)
 {
-	const char *words = bare(ssh_get_error(l->session));
+	const char *text = bare(ssh_get_error(l->session));
 
-	return l->reason == NULL && (begins(words, "disconnected") ||
-	    begins(words, "Connection reset") ||
-	    begins(words, "Broken pipe") || begins(words, "Success"));
+	return l->reason == NULL && (begins(text, "disconnected") ||
+	    begins(text, "Connection reset") ||
+	    begins(text, "Broken pipe") || begins(text, "Success"));
 }
 
 /* Returns what libssh has found wrong with l, or else what it says last. */
@@ -201,7 +201,7 @@ libssh_error(const struct link *l)
 	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
 }
 
-/* Does that begin so?  What follows may be the server's words. */
+/* Does the error begin so?  What follows may be the server's text. */
 int
 libssh_found(const struct link *l, const char *begin)
 {
@@ -210,13 +210,13 @@ libssh_found(const struct link *l, const char *begin)
 
 /* What came with a DISCONNECT, code:text. */
 static char *
-farewell(const char *words)
+farewell(const char *text)
 {
 	char *said, *reason;
 	int n = 0;
 
-	(void)sscanf(words, "%*d:%n", &n);
-	said = words_said(words + n);
+	(void)sscanf(text, "%*d:%n", &n);
+	said = str_quote(text + n);
 	reason = *said == '\0' ? xstrdup("connection closed") :
 	    xasprintf("it says \"%s\"", said);
 	free(said);
@@ -224,22 +224,22 @@ farewell(const char *words)
 }
 
 /*
- * Returns why l's session ended or failed, in the server's words if it gave
- * any, fit to be shown.  The caller frees it.
+ * Returns why l's session ended or failed, printable: what the server said of
+ * it, if anything.  The caller frees it.
  */
 char *
 libssh_reason(const struct link *l)
 {
-	const char *words = libssh_error(l), *known = phrase(words)->meaning;
+	const char *text = libssh_error(l), *known = phrase(text)->meaning;
 
 	if (l->impostor)
 		return xstrdup("its host key changed while connected");
-	if (begins(words, DISCONNECT))
-		return farewell(words + strlen(DISCONNECT));
+	if (begins(text, DISCONNECT))
+		return farewell(text + strlen(DISCONNECT));
 	if (known != NULL)
 		return xstrdup(known);
-	return *words == '\0' ? xstrdup("connection closed") :
-	    words_said(words);
+	return *text == '\0' ? xstrdup("connection closed") :
+	    str_quote(text);
 }
 
 /*
@@ -260,14 +260,14 @@ libssh_must_change(const struct link *l)
 }
 
 /*
- * Did libssh itself say no, before the server was asked?  Only its words tell;
+ * Did libssh itself say no, before the server was asked?  Only its text tells;
  * those of a server's refusal begin otherwise.
  */
 int
 libssh_ruled_out(const struct link *l)
 {
-	const char *words = ssh_get_error(l->session);
+	const char *text = ssh_get_error(l->session);
 
-	return begins(words, "Invalid key type") ||
-	    (begins(words, "The ") && strstr(words, "is not allowed") != NULL);
+	return begins(text, "Invalid key type") ||
+	    (begins(text, "The ") && strstr(text, "is not allowed") != NULL);
 }

@@ -81,7 +81,7 @@ link_note(struct link *l, const char *fmt, ...)
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	free(l->note);
-	l->note = words_visible(text);
+	l->note = str_visible(text);
 	free(text);
 }
 
@@ -240,7 +240,7 @@ new_session(struct link *l, int fd)
 	return set_options(l, fd);
 }
 
-/* Our banner is on its way: what can be done until the server's is here. */
+/* Our banner is sent: what can be done until the server's has come. */
 static int
 prepare(struct chain *c, struct link *l)
 {
@@ -310,7 +310,7 @@ end_complaint(struct link *l)
 	l->errline[l->errlen] = '\0';
 	l->errlen = 0;
 	free(l->complaint);
-	l->complaint = words_said(l->errline);
+	l->complaint = str_quote(l->errline);
 	say_debug(1, "%s (hop %d): %s", l->hop->name, l->number, l->complaint);
 }
 
@@ -419,7 +419,7 @@ link_forward(struct chain *c, struct link *l, const char *host, int port,
 		return status;
 	/* it may have been opened, and closed again, in one go */
 	if (l->relay.breach != NULL || (rc != SSH_OK && (link_gone(l) ||
-	    l->command != NULL || l->relay.down == WAY_OPEN)))
+	    l->command != NULL || l->relay.down == FLOW_OPEN)))
 		return failure_note(c, l, FAIL_FORWARD);
 	if (l->maxpacket != 0 && l->maxpacket < MIN_PACKET)
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32

@@ -138,8 +138,8 @@ end(struct relay *r)
 	if (r->ended || r->breach != NULL)
 		return;
 	r->ended = 1;
-	if (r->down == WAY_OPEN)
-		r->down = WAY_DRAINING;
+	if (r->down == FLOW_OPEN)
+		r->down = FLOW_DRAINING;
 	if (r->held > 0)
 		take(r, r->held);
 }
@@ -206,8 +206,8 @@ relay_init(struct relay *r, ssh_session session, ssh_channel channel, int rfd,
 	r->channel = channel;
 	r->rfd = rfd;
 	r->wfd = wfd;
-	r->up = WAY_SHUT;	/* nothing is read before it is open */
-	r->down = WAY_OPEN;
+	r->up = FLOW_SHUT;	/* nothing is read before it is open */
+	r->down = FLOW_OPEN;
 	r->upbuf.data = xcalloc(1, CHUNK);
 	r->upbuf.size = CHUNK;
 	r->window = WINDOW;
@@ -252,7 +252,7 @@ flushed(const struct relay *r)
 }
 
 /*
- * A far end that sends more than half a window in the time of one way there
+ * A far end that sends more than half a window in the time of one trip there
  * and back could send more if it were let.  On a short link a large window
  * only costs.
  */
@@ -279,19 +279,19 @@ widen(struct relay *r)
 static void
 step_down(struct relay *r)
 {
-	if (r->down == WAY_SHUT || r->breach != NULL)
+	if (r->down == FLOW_SHUT || r->breach != NULL)
 		return;
 	if (r->downbuf.len > 0)
 		push(r);
 	if (r->held > 0 && r->downbuf.len == 0)
 		pull(r, r->held);
-	if (r->down == WAY_OPEN && r->taken >= GRANT && flushed(r)) {
+	if (r->down == FLOW_OPEN && r->taken >= GRANT && flushed(r)) {
 		widen(r);
 		r->taken = 0;
 		pull(r, r->window);
 	}
-	if (r->down == WAY_DRAINING && flushed(r)) {
-		r->down = WAY_SHUT;
+	if (r->down == FLOW_DRAINING && flushed(r)) {
+		r->down = FLOW_SHUT;
 		(void)shutdown(r->wfd, SHUT_WR);	/* if it is a socket */
 	}
 }
@@ -319,7 +319,7 @@ room(const struct relay *r)
 {
 	size_t window;
 
-	if (r->up != WAY_OPEN || r->upbuf.len > 0 ||
+	if (r->up != FLOW_OPEN || r->upbuf.len > 0 ||
 	    (ssh_get_status(r->session) & SSH_WRITE_PENDING))
 		return 0;
 	window = ssh_channel_window_size(r->channel);
@@ -335,7 +335,7 @@ fill(struct relay *r, size_t len)
 	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {		/* a reader that failed has ended, too */
-		r->up = WAY_DRAINING;
+		r->up = FLOW_DRAINING;
 		return;
 	}
 	r->upbuf.off = 0;
@@ -365,8 +365,8 @@ step_up(struct relay *r, int readable)
 			b->len -= n;
 		}
 	}
-	if (r->up == WAY_DRAINING && b->len == 0 && r->breach == NULL) {
-		r->up = WAY_SHUT;
+	if (r->up == FLOW_DRAINING && b->len == 0 && r->breach == NULL) {
+		r->up = FLOW_SHUT;
 		(void)ssh_channel_send_eof(r->channel);
 	}
 }
@@ -381,8 +381,8 @@ relay_start(struct relay *r, uint64_t rtt)
 	r->rtt = rtt;
 	r->started = 1;
 	r->allowed = ssh_channel_window_size(r->channel);
-	r->up = r->down == WAY_OPEN ? WAY_OPEN : WAY_SHUT;
-	if (r->down == WAY_OPEN)
+	r->up = r->down == FLOW_OPEN ? FLOW_OPEN : FLOW_SHUT;
+	if (r->down == FLOW_OPEN)
 		pull(r, r->window);
 }
 
@@ -395,7 +395,7 @@ relay_poll(const struct relay *r, struct pollfd *pfd)
 {
 	pfd[0].fd = r->started && room(r) > 0 ? r->rfd : -1;
 	pfd[0].events = POLLIN;
-	pfd[1].fd = r->started && r->down != WAY_SHUT ? r->wfd : -1;
+	pfd[1].fd = r->started && r->down != FLOW_SHUT ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
 }
 
@@ -418,7 +418,7 @@ relay_ready(const struct relay *r)
 		return 1;
 	if (!r->started)
 		return 0;
-	if (!r->blocked && (r->downbuf.len > 0 || r->down == WAY_DRAINING))
+	if (!r->blocked && (r->downbuf.len > 0 || r->down == FLOW_DRAINING))
 		return 1;
 	return r->upbuf.len > 0 && !r->refused &&
 	    ssh_channel_window_size(r->channel) > 0;
@@ -444,14 +444,14 @@ relay_step(struct relay *r, const struct pollfd *pfd)
 int
 relay_done(const struct relay *r)
 {
-	return r->gone || r->down == WAY_SHUT;
+	return r->gone || r->down == FLOW_SHUT;
 }
 
 /* Has the far end closed, and is all it sent in our hands? */
 int
 relay_safe(const struct relay *r)
 {
-	return r->started && r->down != WAY_OPEN && r->held == 0 &&
+	return r->started && r->down != FLOW_OPEN && r->held == 0 &&
 	    r->breach == NULL;
 }
 

@@ -22,10 +22,10 @@ struct buf {
 };
 
 /* One direction of a relay. */
-enum way {
-	WAY_OPEN,		/* bytes flow */
-	WAY_DRAINING,		/* the source has ended, some bytes are left */
-	WAY_SHUT		/* the end has been passed on */
+enum flow {
+	FLOW_OPEN,		/* bytes flow */
+	FLOW_DRAINING,		/* the source has ended, some bytes are left */
+	FLOW_SHUT		/* the end has been passed on */
 };
 
 /* How a command ended, if not with a status. */
@@ -38,7 +38,7 @@ struct relay {
 	ssh_channel				 channel;	/* session's */
 	struct ssh_channel_callbacks_struct	 callbacks;
 	int					 rfd, wfd;	/* borrowed */
-	enum way				 up, down;
+	enum flow				 up, down;
 	struct buf				 upbuf, downbuf;
 	size_t					 held;	/* bytes libssh keeps */
 	size_t					 window; /* what is granted */
@@ -143,14 +143,14 @@ struct link {
 	struct relay		 relay;
 };
 
-/* What can fail; all but the first two are put into words by chain. */
+/* What can fail; chain finds the text for all but the first two. */
 enum what {
 	FAIL_NOTHING,		/* or nobody is to be told */
 	FAIL_TEXT,		/* what text says */
 	FAIL_CONNECT,		/* no address has answered: error */
 	FAIL_SESSION,		/* it ended before the keys were exchanged */
 	FAIL_FORWARD,		/* its channel was not opened */
-	FAIL_TIMEOUT,		/* it has not got on by the deadline */
+	FAIL_TIMEOUT,		/* its time is over */
 	FAIL_SILENT,		/* it was up, and no longer answers */
 	FAIL_LOST		/* it was up, and has gone */
 };
@@ -171,7 +171,7 @@ struct chain {
 	const struct plan	*plan;
 	struct link		 links[MAX_HOPS];
 	int			 n;		/* links in use */
-	struct link		*at;		/* who is to get on now */
+	struct link		*at;		/* whose stage is being waited for */
 	uint64_t		 deadline;	/* ms; until when; 0: no limit */
 	int			 carrying;	/* all is up */
 	uint64_t		 began;		/* ms */

@@ -38,7 +38,7 @@ judge(char *text)
 
 	if (text == NULL)
 		return;
-	if (strlen(text) > SAID_MAX + 20)
+	if (strlen(text) > QUOTE_MAX + 20)
 		abort();
 	for (p = text; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == '\177')

@@ -7,40 +7,40 @@
 
 #include "plan/plan.h"
 
-Test(words, list) {
-	struct words w = { NULL, 0 };
+Test(str, list) {
+	struct strlist w = { NULL, 0 };
 
-	words_add(&w, xstrdup("a"));
-	words_add(&w, xstrdup("b"));
+	strlist_add(&w, xstrdup("a"));
+	strlist_add(&w, xstrdup("b"));
 	cr_assert_eq(w.n, 2);
 	cr_assert_str_eq(w.v[1], "b");
-	words_free(&w);
+	strlist_free(&w);
 	cr_assert_eq(w.n, 0);
-	words_free(&w);
+	strlist_free(&w);
 }
 
-Test(words, join) {
+Test(str, join) {
 	char *s = NULL;
 
-	words_join(&s, ", ", "a");
+	str_append(&s, ", ", "a");
 	cr_assert_str_eq(s, "a");
-	words_join(&s, ", ", "b");
+	str_append(&s, ", ", "b");
 	cr_assert_str_eq(s, "a, b");
 	free(s);
 }
 
-Test(words, visible) {
-	char *s = words_visible("plain words: [x]");
+Test(str, visible) {
+	char *s = str_visible("plain words: [x]");
 
 	cr_assert_str_eq(s, "plain words: [x]");
 	free(s);
-	s = words_visible("red \033[31m\r\nproxyhop: forged\a\t\177");
+	s = str_visible("red \033[31m\r\nproxyhop: forged\a\t\177");
 	cr_assert_null(strpbrk(s, "\033\r\n\a\t\177"), "%s", s);
 	free(s);
 }
 
 /* The locale's characters as they are, but none that nobody would see. */
-Test(words, visible_locale) {
+Test(str, visible_locale) {
 	static const char *const hidden[] = { "\u202e", "\u200b", "\u2066",
 	    "\u00a0", "\u2003", "\u3000", "\u2800", "\xc2\x85", "\u0301",
 	    "\xc3", "\xff" };
@@ -48,27 +48,27 @@ Test(words, visible_locale) {
 	size_t i;
 
 	setenv("LC_ALL", "C.UTF-8", 1);
-	s = words_visible("Contraseña: █▀");
+	s = str_visible("Contraseña: █▀");
 	cr_assert_str_eq(s, "Contraseña: █▀");
 	free(s);
 	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
-		s = words_visible(hidden[i]);
+		s = str_visible(hidden[i]);
 		cr_assert_eq(s[0], '\\', "%zu: %s", i, s);
 		cr_assert_eq(s[strspn(s, "\\01234567")], '\0', "%s", s);
 		free(s);
 	}
 }
 
-Test(words, visible_plain) {
+Test(str, visible_plain) {
 	char *s;
 
 	setenv("LC_ALL", "C", 1);
-	s = words_visible("ñ");
+	s = str_visible("ñ");
 	cr_assert_str_eq(s, "\\303\\261");
 	free(s);
 }
 
-Test(words, shell) {
+Test(str, shell) {
 	static const char *const words[][2] = { { "gw1.example.org:22",
 	    "gw1.example.org:22" }, { "", "''" }, { "a b", "'a b'" },
 	    { "it's", "'it'\\''s'" }, { "$(x)`y`", "'$(x)`y`'" } };
@@ -76,25 +76,25 @@ Test(words, shell) {
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		s = words_shell(words[i][0]);
+		s = str_shell(words[i][0]);
 		cr_assert_str_eq(s, words[i][1]);
 		free(s);
 	}
 }
 
-Test(words, said) {
-	char *s = words_said("  a\t\t b \"c\" \r\n");
+Test(str, said) {
+	char *s = str_quote("  a\t\t b \"c\" \r\n");
 
 	cr_assert_str_eq(s, "a b 'c'");
 	free(s);
 }
 
-Test(words, base64) {
-	char *s = words_base64("Man", 3);
+Test(str, base64) {
+	char *s = str_base64("Man", 3);
 
 	cr_assert_str_eq(s, "TWFu");
 	free(s);
-	s = words_base64("M", 1);
+	s = str_base64("M", 1);
 	cr_assert_str_eq(s, "TQ==");
 	free(s);
 }

@@ -1,6 +1,6 @@
 /*
- * No gateway, because somebody said so: a socket to the target, carried the
- * same way as a channel would be.
+ * No jump host, because somebody said so: a socket to the target, carried as
+ * a channel would be.
  */
 
 #include <sys/socket.h>
@@ -18,7 +18,7 @@ struct oneway {
 	int		 from, to;
 	struct buf	 buf;
 	int		 gone;		/* to has no reader */
-	enum way	 state;
+	enum flow	 state;
 };
 
 static int
@@ -35,7 +35,7 @@ fill(struct oneway *w)
 	if ((n = read(w->from, w->buf.data, CHUNK)) == -1 && again())
 		return;
 	if (n <= 0) {
-		w->state = WAY_DRAINING;
+		w->state = FLOW_DRAINING;
 		return;
 	}
 	w->buf.off = 0;
@@ -61,12 +61,12 @@ step(struct oneway *w, const struct pollfd *from, const struct pollfd *to)
 {
 	if (to->revents & (POLLERR | POLLHUP | POLLNVAL))
 		w->gone = 1;
-	if (w->state == WAY_OPEN && w->buf.len == 0 && from->revents != 0)
+	if (w->state == FLOW_OPEN && w->buf.len == 0 && from->revents != 0)
 		fill(w);
 	if (w->buf.len > 0)
 		drain(w);
-	if (w->state == WAY_DRAINING && w->buf.len == 0) {
-		w->state = WAY_SHUT;
+	if (w->state == FLOW_DRAINING && w->buf.len == 0) {
+		w->state = FLOW_SHUT;
 		(void)shutdown(w->to, SHUT_WR);
 	}
 }
@@ -75,9 +75,9 @@ step(struct oneway *w, const struct pollfd *from, const struct pollfd *to)
 static void
 wants(const struct oneway *w, struct pollfd *from, struct pollfd *to)
 {
-	from->fd = w->state == WAY_OPEN && w->buf.len == 0 ? w->from : -1;
+	from->fd = w->state == FLOW_OPEN && w->buf.len == 0 ? w->from : -1;
 	from->events = POLLIN;
-	to->fd = w->state == WAY_SHUT ? -1 : w->to;
+	to->fd = w->state == FLOW_SHUT ? -1 : w->to;
 	to->events = w->buf.len > 0 ? POLLOUT : 0;
 }
 
@@ -88,7 +88,7 @@ carry(struct chain *c, struct oneway *up, struct oneway *down)
 	struct pollfd pfd[4];
 	int status = OK;
 
-	while (status == OK && down->state != WAY_SHUT && !down->gone) {
+	while (status == OK && down->state != FLOW_SHUT && !down->gone) {
 		wants(up, &pfd[0], &pfd[1]);
 		wants(down, &pfd[2], &pfd[3]);
 		if ((status = chain_wait(c, pfd, 4, 0)) != OK)
@@ -96,7 +96,7 @@ carry(struct chain *c, struct oneway *up, struct oneway *down)
 		step(up, &pfd[0], &pfd[1]);
 		step(down, &pfd[2], &pfd[3]);
 		if (up->gone)		/* the target reads no more */
-			up->state = WAY_SHUT;
+			up->state = FLOW_SHUT;
 	}
 	return status;
 }
@@ -106,7 +106,7 @@ carry(struct chain *c, struct oneway *up, struct oneway *down)
  * Returns OK, or another status after saying what failed.
  */
 int
-straight(struct chain *c, const struct plan *plan, int in, int out)
+direct(struct chain *c, const struct plan *plan, int in, int out)
 {
 	struct oneway up = { .from = in }, down = { .to = out };
 	int fd, status;

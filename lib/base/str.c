@@ -1,6 +1,6 @@
 /*
- * Strings: allocated ones that cannot fail, lists of them, and text from
- * elsewhere made fit to be shown.
+ * Strings: allocation that does not fail, text from elsewhere made printable,
+ * base64, and quoting for a shell.
  */
 
 #include <ctype.h>
@@ -70,31 +70,12 @@ xstrndup(const char *s, size_t n)
 	return p;
 }
 
-/* Adds s to the end of w, which owns it from here on. */
-void
-words_add(struct words *w, char *s)
-{
-	if ((w->v = reallocarray(w->v, w->n + 1, sizeof(*w->v))) == NULL)
-		errx(RETRY, "out of memory");
-	w->v[w->n++] = s;
-}
-
-/* Empties w and frees what it held. */
-void
-words_free(struct words *w)
-{
-	while (w->n > 0)
-		free(w->v[--w->n]);
-	free(w->v);
-	w->v = NULL;
-}
-
 /*
  * Appends s to the string *to, with the separator sep between where *to is
  * not empty.  *to may be NULL; it is replaced by an allocated string.
  */
 void
-words_join(char **to, const char *sep, const char *s)
+str_append(char **to, const char *sep, const char *s)
 {
 	char *joined;
 
@@ -143,7 +124,7 @@ characters(void)
  * frees it.
  */
 char *
-words_visible(const char *s)
+str_visible(const char *s)
 {
 	char *text = xcalloc(strlen(s) + 1, 4), *to = text;
 	locale_t was = uselocale(characters());
@@ -161,8 +142,8 @@ words_visible(const char *s)
 		if (n == (size_t)-1 || n == (size_t)-2 || n == 0 ||
 		    !is_seen(wc)) {
 			memset(&state, 0, sizeof(state));
-			to = vis(to, (unsigned char)*s, VIS_OCTAL | VIS_TAB | VIS_NL |
-			    VIS_NOSLASH | VIS_NOLOCALE,
+			to = vis(to, (unsigned char)*s, VIS_OCTAL | VIS_TAB |
+			    VIS_NL | VIS_NOSLASH | VIS_NOLOCALE,
 			    (unsigned char)s[1]);
 			s++;
 		} else {
@@ -192,22 +173,22 @@ fold(const char *s)
 }
 
 /*
- * Returns what a stranger says, to stand between double quotes in a line of
- * ours: visible, at most SAID_MAX bytes, without a double quote, and without
- * the blanks that could make it look like a line of its own on a terminal.  The
- * caller frees it.
+ * Returns what a stranger says, for a quotation between double quotes in a
+ * message: printable, at most QUOTE_MAX bytes, without a double quote, and
+ * without the blanks that could make it look like a line of its own on a
+ * terminal.  The caller frees it.
  */
 char *
-words_said(const char *s)
+str_quote(const char *s)
 {
-	char *folded = fold(s), *seen = words_visible(folded), *p;
-	size_t end = SAID_MAX - strlen("...");
+	char *folded = fold(s), *seen = str_visible(folded), *p;
+	size_t end = QUOTE_MAX - strlen("...");
 
 	free(folded);
 	for (p = seen; *p != '\0'; p++)
 		if (*p == '"')
 			*p = '\'';
-	if (strlen(seen) > SAID_MAX) {
+	if (strlen(seen) > QUOTE_MAX) {
 		while ((seen[end] & 0xc0) == 0x80)	/* within UTF-8 */
 			end--;
 		strlcpy(seen + end, "...", 4);
@@ -217,7 +198,7 @@ words_said(const char *s)
 
 /* Returns n bytes in base64 (RFC 4648), which the caller frees. */
 char *
-words_base64(const void *data, size_t n)
+str_base64(const void *data, size_t n)
 {
 	size_t size = (n + 2) / 3 * 4 + 1;
 	char *s;
@@ -232,7 +213,7 @@ words_base64(const void *data, size_t n)
  * there are, or -1.
  */
 int
-words_unbase64(const char *s, unsigned char **data)
+str_unbase64(const char *s, unsigned char **data)
 {
 	size_t size = strlen(s) / 4 * 3 + 3;
 	int n;
@@ -247,62 +228,11 @@ words_unbase64(const char *s, unsigned char **data)
 }
 
 /*
- * Takes the next word off *p, quotes as in a shell, no expansion.  Returns
- * NULL, or what is wrong with it.
- */
-static const char *
-next_word(const char **p, char *to)
-{
-	const char *s = *p;
-	char quote = '\0';
-
-	for (; *s != '\0' && (quote != '\0' || strchr(" \t\r\n", *s) == NULL);
-	    s++) {
-		if (quote == '\0' && (*s == '"' || *s == '\''))
-			quote = *s;
-		else if (*s == quote)
-			quote = '\0';
-		else if (*s == '\\' && (quote == '\0' || (quote == '"' &&
-		    (s[1] == '"' || s[1] == '\\')))) {
-			if (s[1] == '\0' || s[1] == '\n')
-				return "nothing after '\\'";
-			*to++ = *++s;
-		} else
-			*to++ = *s;
-	}
-	*to = '\0';
-	*p = s;
-	return quote == '\0' ? NULL : "a quote is not closed";
-}
-
-/*
- * Splits a line into words, up to a # that begins one.  Returns NULL, or what
- * is wrong with it.
- */
-const char *
-words_split(struct words *w, const char *line)
-{
-	const char *why;
-	char *word;
-
-	for (;;) {
-		line += strspn(line, " \t\r\n");
-		if (*line == '\0' || *line == '#')
-			return NULL;
-		word = xcalloc(1, strlen(line) + 1);
-		why = next_word(&line, word);
-		words_add(w, word);
-		if (why != NULL)
-			return why;
-	}
-}
-
-/*
- * Returns s as one word for a shell of the Bourne kind: between single quotes,
- * unless nothing in it means anything there.  The caller frees it.
+ * Returns s as one argument for a Bourne shell: between single quotes, unless
+ * nothing in it means anything there.  The caller frees it.
  */
 char *
-words_shell(const char *s)
+str_shell(const char *s)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
