@@ -15,7 +15,7 @@
 
 /* Sends what is to be sent; returns -1 if the connection is gone. */
 static int
-send_out(int fd, struct show *s, size_t *sent)
+send_out(int fd, struct certkex *s, size_t *sent)
 {
 	ssize_t n;
 
@@ -29,13 +29,13 @@ send_out(int fd, struct show *s, size_t *sent)
 }
 
 static void
-receive(int fd, struct show *s)
+receive(int fd, struct certkex *s)
 {
 	unsigned char data[4096];
 	ssize_t n;
 
 	if ((n = read(fd, data, sizeof(data))) > 0)
-		show_take(s, data, n);
+		certkex_take(s, data, n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		s->why = "connection closed before it showed a certificate";
 }
@@ -49,13 +49,13 @@ int
 fetch_certificate(struct chain *c, struct link *l, int fd)
 {
 	struct pollfd pfd = { .fd = fd };
-	struct show s;
+	struct certkex s;
 	char *types = prove_types(l->hop);
 	size_t sent = 0;
 	int status = OK;
 
 	joint_unblock(fd);
-	show_begin(&s, types == NULL ? "" : types);
+	certkex_begin(&s, types == NULL ? "" : types);
 	free(types);
 	while (status == OK && s.why == NULL && !s.done) {
 		if (send_out(fd, &s, &sent) == -1) {
@@ -74,7 +74,7 @@ fetch_certificate(struct chain *c, struct link *l, int fd)
 		certs_add(&l->proof->fetched, &s.cert);
 	else if (s.why != NULL)
 		l->proof->why = xstrdup(s.why);
-	show_free(&s);
+	certkex_free(&s);
 	return status;
 }
 

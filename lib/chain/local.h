@@ -43,8 +43,8 @@ int	 command_lost(struct chain *, struct link *);
 int	 command_forward_fail(struct chain *, struct link *, const char *);
 int	 command_forward_end(struct chain *, struct link *, const char *);
 
-/* ladder.c: what each stage took, for -t */
-struct rung {
+/* timing.c: what each stage took, for -t */
+struct timing_row {
 	int		 number;	/* of the hop; 0: the target */
 	char		*name;
 	enum stage	 stage;
@@ -53,10 +53,10 @@ struct rung {
 	char		*failed;	/* why, or NULL */
 };
 
-struct ladder *ladder_new(const char *, int);
-const struct observer *ladder_observer(const struct ladder *);
-void	 ladder_add(struct ladder *, const struct rung *);
-void	 ladder_end(struct ladder *);
+struct timing *timing_new(const char *, int);
+const struct observer *timing_observer(const struct timing *);
+void	 timing_add(struct timing *, const struct timing_row *);
+void	 timing_end(struct timing *);
 
 /* fetch.c: certificates from servers */
 int	 fetch_certificate(struct chain *, struct link *, int);

@@ -16,12 +16,12 @@
 
 /* The target's first line, if it sends one within a second. */
 static int
-listen_to(struct chain *c, struct ladder *ladder, int fd)
+listen_to(struct chain *c, struct timing *timing, int fd)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	uint64_t from = now(), until = from + PATIENCE;
 	struct link *l = &c->links[c->n - 1];
-	struct rung r = { .stage = STAGE_BANNER, .from = from };
+	struct timing_row r = { .stage = STAGE_BANNER, .from = from };
 	char line[LINE + 1];
 	ssize_t n = 0;
 	int status = OK;
@@ -40,13 +40,13 @@ listen_to(struct chain *c, struct ladder *ladder, int fd)
 	r.to = now();
 	r.note = n > 0 ? line : pfd.revents != 0 ? "has closed" :
 	    "says nothing";
-	ladder_add(ladder, &r);
+	timing_add(timing, &r);
 	return OK;
 }
 
 /* From nothing to the target's first line. */
 static int
-climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
+climb(struct chain *c, const struct plan *plan, struct timing *timing)
 {
 	int ours, theirs = -1, status;
 
@@ -57,7 +57,7 @@ climb(struct chain *c, const struct plan *plan, struct ladder *ladder)
 		status = chain_open(c, plan, theirs, theirs);
 	}
 	if (status == OK)
-		status = fail_say(c, listen_to(c, ladder, ours));
+		status = fail_say(c, listen_to(c, timing, ours));
 	if (plan->nhops > 0 || status == OK)
 		close(ours);
 	if (theirs != -1)
@@ -74,13 +74,13 @@ int
 try(struct chain *c, const struct plan *plan)
 {
 	char *name = xasprintf("%s:%d", plan->host, plan->port);
-	struct ladder *ladder = ladder_new(name, plan->conf->try > 1);
+	struct timing *timing = timing_new(name, plan->conf->try > 1);
 	int status;
 
 	free(name);
-	c->observer = ladder_observer(ladder);
-	status = climb(c, plan, ladder);
+	c->observer = timing_observer(timing);
+	status = climb(c, plan, timing);
 	c->observer = NULL;
-	ladder_end(ladder);
+	timing_end(timing);
 	return status;
 }

@@ -37,8 +37,8 @@ int	 agent_login(struct login *, const struct agent_key *, const void *,
 int	 agent_parse(struct agent *, const unsigned char *, size_t);
 void	 agent_close(struct agent *);
 
-/* secret.c: private keys from files */
-int	 secret_read(const char *, const char *, ssh_auth_callback, void *,
+/* privkey.c: private keys from files */
+int	 privkey_read(const char *, const char *, ssh_auth_callback, void *,
 	    ssh_key *);
 
 /* auth.c: one login, method after method */

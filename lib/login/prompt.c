@@ -171,8 +171,8 @@ prompt_possible(const struct hop *hop)
  * Asks a person about l's hop: text, which is printable, after the user, the
  * hop's name and its number.  The hop's time-out does not run meanwhile.
  * Leaves the answer, at most ANSWER_MAX bytes with its NUL, in answer, which
- * the caller wipes.  Returns OK, and in *got whether there is an answer, or another
- * status if the chain has failed meanwhile.
+ * the caller wipes.  Returns OK, and in *got whether there is an answer, or
+ * another status if the chain has failed meanwhile.
  */
 int
 prompt(struct chain *c, struct link *l, const char *text, int echo,

@@ -155,7 +155,7 @@ load(struct login *login, const char *file, struct file_key *fk)
 		return;
 	}
 	if (there)
-		rc = secret_read(file, NULL, no_passphrase, &fk->encrypted,
+		rc = privkey_read(file, NULL, no_passphrase, &fk->encrypted,
 		    &fk->private);
 	fk->foreign = there && rc == SSH_EOF;
 	/* later versions read what stands for a device, and then wait for it */
@@ -227,7 +227,7 @@ unlock(struct login *login, struct file_key *fk)
 		if (auth_ask(login, seen, 0, answer) == -1 ||
 		    *answer == '\0')
 			break;
-		if (secret_read(fk->file, answer, NULL, NULL, &fk->private) !=
+		if (privkey_read(fk->file, answer, NULL, NULL, &fk->private) !=
 		    SSH_OK)
 			fk->private = NULL;
 		explicit_bzero(answer, sizeof(answer));

@@ -206,7 +206,7 @@ ask_read(struct hop *hop, char *answer)
 			continue;
 		*value++ = '\0';
 		if (!keyword_known(line))
-			passed_note(hop, line, value);
+			ignored_note(hop, line, value);
 		else if (keyword_set(hop, line, value) == -1 &&
 		    read_odd(hop, line, value) == -1)
 			return -1;

@@ -287,7 +287,7 @@ hop_free(struct hop *hop)
 	if (hop == NULL)
 		return;
 	keyword_free(hop);
-	strlist_free(&hop->passed);
+	strlist_free(&hop->ignored);
 	free(hop->spec);
 	free(hop->command);
 	free(hop->name);

@@ -181,8 +181,8 @@ take_old(struct plan *plan, struct hop *hop, int n, enum answer answer)
 	int rc;
 
 	go_without(plan, answer == ANSWER_OLD &&
-	    old_ssh(hop, &q, &files) == 0);
-	rc = without_ssh(plan->conf, hop, n);
+	    oldssh_ask(hop, &q, &files) == 0);
+	rc = nossh_settings(plan->conf, hop, n);
 	if (files.n > 0) {
 		strlist_free(&hop->identityfile);
 		hop->identityfile = files;
@@ -338,7 +338,7 @@ forget(struct plan *plan)
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
 		keyword_free(hop);
-		strlist_free(&hop->passed);
+		strlist_free(&hop->ignored);
 		free(hop->command);
 		hop->command = NULL;
 		hop->asked = hop->asked_alone = 0;
@@ -719,7 +719,7 @@ settle(const struct plan *plan, struct hop *hop, int n)
 	raise_level(hop);
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
-	passed_say(hop);
+	ignored_say(hop);
 	if (beyond_us(hop) || tokens_check(hop) == -1 ||
 	    expand_revoked(hop) == -1)
 		return -1;

@@ -58,7 +58,7 @@ struct hop {
 	int			 jumped;	/* it had a ProxyJump itself */
 	int			 asked_alone;	/* as if none came before it */
 	char			*command;	/* its ProxyCommand then */
-	struct strlist		 passed;	/* settings that are not followed */
+	struct strlist		 ignored;	/* settings that are not followed */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addressfamily;
@@ -180,9 +180,9 @@ int	 tokens_check(const struct hop *);
 /* parent.c: what the ssh that has started us was told */
 void	 parent_take(struct conf *);
 
-/* passed.c: what ssh -G says of a hop, and is not done */
-void	 passed_note(struct hop *, const char *, const char *);
-void	 passed_say(const struct hop *);
+/* ignored.c: settings of a hop that are not followed */
+void	 ignored_note(struct hop *, const char *, const char *);
+void	 ignored_say(const struct hop *);
 
 /* mark.c: which routes are being taken by those who started us */
 int	 mark_set(const struct conf *);
@@ -229,11 +229,11 @@ int	 plan_make(struct plan *, struct conf *);
 char	*plan_route(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
 
-/* old.c: what an ssh without -G tells */
-int	 old_ssh(struct hop *, const struct question *, struct strlist *);
+/* oldssh.c: the settings of a hop from an ssh without -G */
+int	 oldssh_ask(struct hop *, const struct question *, struct strlist *);
 
-/* without.c: a hop's settings where there is no ssh */
-int	 without_ssh(const struct conf *, struct hop *, int);
+/* nossh.c: the settings of a hop where there is no ssh */
+int	 nossh_settings(const struct conf *, struct hop *, int);
 
 /* print.c: the plan as text */
 void	 print_plan(const struct plan *);

@@ -106,8 +106,8 @@ void	 certs_write(const char *, const struct pub *);
 int	 certs_lock(void);
 void	 certs_free(struct certs *);
 
-/* show.c: a key exchange that ends with the server's certificate */
-struct show {
+/* certkex.c: a key exchange that ends with the server's certificate */
+struct certkex {
 	char		*hostkeys;	/* what is asked for */
 	unsigned char	 out[4096];	/* to be sent, */
 	size_t		 outlen;	/* so many bytes */
@@ -120,9 +120,9 @@ struct show {
 	const char	*why;		/* there is none to be had, or NULL */
 };
 
-void	 show_begin(struct show *, const char *);
-void	 show_take(struct show *, const void *, size_t);
-void	 show_free(struct show *);
+void	 certkex_begin(struct certkex *, const char *);
+void	 certkex_take(struct certkex *, const void *, size_t);
+void	 certkex_free(struct certkex *);
 
 /* prove.c: what certificates prove of a host */
 

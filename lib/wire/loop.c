@@ -56,7 +56,7 @@ timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 	until = earlier(until, c->deadline);
 	until = earlier(until, next_look(c));
 	for (i = 0; i < c->n; i++)
-		until = earlier(until, earlier(alive_due(&c->links[i]),
+		until = earlier(until, earlier(keepalive_due(&c->links[i]),
 		    link_rest(&c->links[i], gathered)));
 	if (until == 0)
 		return INFTIM;
@@ -150,7 +150,7 @@ on_time(struct chain *c)
 {
 	int status;
 
-	if ((status = alive_step(c)) != OK)
+	if ((status = keepalive_step(c)) != OK)
 		return status;
 	if (c->deadline != 0 && now() >= c->deadline)
 		return failure_note(c, c->at, FAIL_TIMEOUT);

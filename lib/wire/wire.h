@@ -248,8 +248,8 @@ ssh_key	 key_public(ssh_key);
 int	 key_in_device(ssh_key);
 int	 key_certifies(ssh_key, ssh_key);
 
-/* alive.c: keepalives */
-uint64_t alive_due(const struct link *);
-int	 alive_step(struct chain *);
+/* keepalive.c: keepalives */
+uint64_t keepalive_due(const struct link *);
+int	 keepalive_step(struct chain *);
 
 #endif

@@ -33,18 +33,18 @@ certificate(const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct show s;
+	struct certkex s;
 	size_t i, n;
 
 	certificate(data, size);
-	show_begin(&s, "ssh-ed25519-cert-v01@openssh.com,"
+	certkex_begin(&s, "ssh-ed25519-cert-v01@openssh.com,"
 	    "rsa-sha2-512-cert-v01@openssh.com");
 	for (i = 0; i < size && s.why == NULL && !s.done; i += n) {
 		n = size - i < 700 ? size - i : 700;
-		show_take(&s, data + i, n);
+		certkex_take(&s, data + i, n);
 	}
 	if (s.outlen > sizeof(s.out) || (s.done && !s.cert.cert))
 		abort();
-	show_free(&s);
+	certkex_free(&s);
 	return 0;
 }

@@ -19,9 +19,9 @@
 #define BEFORE	22	/* columns before the bar, and 2 after it */
 
 
-struct ladder {
+struct timing {
 	struct observer	 observer;
-	struct rung	*rungs;
+	struct timing_row	*rows;
 	size_t		 n;
 	char		*target;	/* host:port, visible */
 	int		 json;
@@ -45,7 +45,7 @@ json_string(const char *key, const char *s)
 }
 
 static void
-json_rung(const struct rung *r)
+json_row(const struct timing_row *r)
 {
 	printf("{\"hop\":%d,", r->number);
 	json_string("name", r->name);
@@ -71,35 +71,35 @@ visible(const char *s)
 	return s == NULL ? NULL : str_visible(s);
 }
 
-/* Adds a copy of r, with times since the beginning, and texts made printable. */
+/* Adds a copy of r, with times since the beginning and printable texts. */
 void
-ladder_add(struct ladder *ladder, const struct rung *r)
+timing_add(struct timing *timing, const struct timing_row *r)
 {
-	struct rung *new;
+	struct timing_row *new;
 
-	if ((ladder->rungs = reallocarray(ladder->rungs, ladder->n + 1,
+	if ((timing->rows = reallocarray(timing->rows, timing->n + 1,
 	    sizeof(*r))) == NULL)
 		errx(RETRY, "out of memory");
-	new = &ladder->rungs[ladder->n++];
+	new = &timing->rows[timing->n++];
 	*new = *r;
-	new->name = r->number == 0 ? xstrdup(ladder->target) :
+	new->name = r->number == 0 ? xstrdup(timing->target) :
 	    str_visible(r->name);
-	new->from -= ladder->began;
-	new->to -= ladder->began;
+	new->from -= timing->began;
+	new->to -= timing->began;
 	new->note = visible(r->note);
 	new->failed = visible(r->failed);
-	if (ladder->json)
-		json_rung(new);
+	if (timing->json)
+		json_row(new);
 }
 
 /* l has passed its stage, at t. */
 static void
 on_stage(void *arg, const struct link *l, uint64_t t)
 {
-	struct rung r = { l->number, l->hop->name, l->stage, l->since, t,
+	struct timing_row r = { l->number, l->hop->name, l->stage, l->since, t,
 	    l->note, NULL };
 
-	ladder_add(arg, &r);
+	timing_add(arg, &r);
 }
 
 /* The columns of stdout; 0: no limit, since it is no terminal. */
@@ -122,9 +122,9 @@ bar_width(int width)
 	return width > COLUMNS ? BAR + (width - COLUMNS) / 2 : BAR;
 }
 
-/* Where in the whole time the rung is: blanks before it, then its length. */
+/* The bar of a row: blanks for the time before it, then its length. */
 static void
-bar(const struct rung *r, uint64_t total, int width)
+bar(const struct timing_row *r, uint64_t total, int width)
 {
 	int begin, end, i;
 
@@ -157,7 +157,7 @@ print_note(const char *note, int room)
 }
 
 static void
-print_rung(const struct rung *r, uint64_t total, int width)
+print_row(const struct timing_row *r, uint64_t total, int width)
 {
 	int bars = bar_width(width), room = width - BEFORE - bars - 2;
 
@@ -174,9 +174,9 @@ print_rung(const struct rung *r, uint64_t total, int width)
 }
 
 static void
-print_table(const struct ladder *ladder)
+print_table(const struct timing *timing)
 {
-	const struct rung *r = ladder->rungs, *end = r + ladder->n;
+	const struct timing_row *r = timing->rows, *end = r + timing->n;
 	int number = -1, width = columns();
 
 	for (; r < end; r++) {
@@ -185,9 +185,9 @@ print_table(const struct ladder *ladder)
 		else if (r->number != number)
 			printf("hop %d %s\n", r->number, r->name);
 		number = r->number;
-		print_rung(r, end[-1].to, width);
+		print_row(r, end[-1].to, width);
 	}
-	if (ladder->n > 0)
+	if (timing->n > 0)
 		printf("  %-8s %6" PRIu64 " ms\n", "in all", end[-1].to);
 }
 
@@ -195,55 +195,55 @@ print_table(const struct ladder *ladder)
 static void
 on_failure(void *arg, const struct link *l, char *text)
 {
-	struct rung r = { l->number, l->hop->name, l->stage, l->since, now(),
-	    NULL, text };
-	struct ladder *ladder = arg;
+	struct timing_row r = { l->number, l->hop->name, l->stage, l->since,
+	    now(), NULL, text };
+	struct timing *timing = arg;
 
-	ladder_add(ladder, &r);
-	if (!ladder->json && !ladder->printed++) {
-		print_table(ladder);
+	timing_add(timing, &r);
+	if (!timing->json && !timing->printed++) {
+		print_table(timing);
 		(void)fflush(stdout);
 	}
 }
 
 /*
- * Returns a new ladder to target, a host and port; json: lines at once instead
- * of a table at the end.
+ * Begins to time the chain to target, a host and port; json: lines at once
+ * instead of a table at the end.
  */
-struct ladder *
-ladder_new(const char *target, int json)
+struct timing *
+timing_new(const char *target, int json)
 {
-	struct ladder *ladder = xcalloc(1, sizeof(*ladder));
+	struct timing *timing = xcalloc(1, sizeof(*timing));
 
-	ladder->observer.stage = on_stage;
-	ladder->observer.failure = on_failure;
-	ladder->observer.arg = ladder;
-	ladder->target = str_visible(target);
-	ladder->json = json;
-	ladder->began = now();
-	return ladder;
+	timing->observer.stage = on_stage;
+	timing->observer.failure = on_failure;
+	timing->observer.arg = timing;
+	timing->target = str_visible(target);
+	timing->json = json;
+	timing->began = now();
+	return timing;
 }
 
-/* Returns who is to be told of stages and failures: the ladder itself. */
+/* Returns the observer of stages and failures that fills in the table. */
 const struct observer *
-ladder_observer(const struct ladder *ladder)
+timing_observer(const struct timing *timing)
 {
-	return &ladder->observer;
+	return &timing->observer;
 }
 
-/* Prints what is not printed yet, and frees the ladder. */
+/* Prints what is not printed yet, and frees it. */
 void
-ladder_end(struct ladder *ladder)
+timing_end(struct timing *timing)
 {
-	if (!ladder->json && !ladder->printed)
-		print_table(ladder);
-	while (ladder->n > 0) {
-		ladder->n--;
-		free(ladder->rungs[ladder->n].name);
-		free(ladder->rungs[ladder->n].note);
-		free(ladder->rungs[ladder->n].failed);
+	if (!timing->json && !timing->printed)
+		print_table(timing);
+	while (timing->n > 0) {
+		timing->n--;
+		free(timing->rows[timing->n].name);
+		free(timing->rows[timing->n].note);
+		free(timing->rows[timing->n].failed);
 	}
-	free(ladder->rungs);
-	free(ladder->target);
-	free(ladder);
+	free(timing->rows);
+	free(timing->target);
+	free(timing);
 }

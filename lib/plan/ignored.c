@@ -38,23 +38,23 @@ is_one_of(const char *list, const char *value)
 
 /* Notes in hop what is not done of "name value", which is no setting of it. */
 void
-passed_note(struct hop *hop, const char *name, const char *value)
+ignored_note(struct hop *hop, const char *name, const char *value)
 {
 	size_t i;
 
 	for (i = 0; rows[i].name != NULL; i++)
 		if (strcasecmp(rows[i].name, name) == 0 &&
 		    *value != '\0' && !is_one_of(rows[i].fine, value))
-			strlist_add(&hop->passed, xasprintf("%s %s: not for a "
+			strlist_add(&hop->ignored, xasprintf("%s %s: not for a "
 			    "hop: %s", name, value, rows[i].instead));
 }
 
 /* Says what has been noted. */
 void
-passed_say(const struct hop *hop)
+ignored_say(const struct hop *hop)
 {
 	size_t i;
 
-	for (i = 0; i < hop->passed.n; i++)
-		say_debug(1, "%s: %s", hop->name, hop->passed.v[i]);
+	for (i = 0; i < hop->ignored.n; i++)
+		say_debug(1, "%s: %s", hop->name, hop->ignored.v[i]);
 }

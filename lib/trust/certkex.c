@@ -45,7 +45,7 @@ static const struct {
 };
 
 static void
-put(struct show *s, const void *data, size_t n)
+put(struct certkex *s, const void *data, size_t n)
 {
 	if (n > sizeof(s->out) - s->outlen) {	/* too long a list of ours */
 		s->why = "too many algorithms";
@@ -56,14 +56,14 @@ put(struct show *s, const void *data, size_t n)
 }
 
 static void
-put_u32(struct show *s, uint32_t n)
+put_u32(struct certkex *s, uint32_t n)
 {
 	n = htobe32(n);
 	put(s, &n, sizeof(n));
 }
 
 static void
-put_string(struct show *s, const void *data, size_t n)
+put_string(struct certkex *s, const void *data, size_t n)
 {
 	put_u32(s, n);
 	put(s, data, n);
@@ -71,7 +71,7 @@ put_string(struct show *s, const void *data, size_t n)
 
 /* Room for the length and padding of a packet that begins here. */
 static size_t
-packet_begin(struct show *s)
+packet_begin(struct certkex *s)
 {
 	size_t at = s->outlen;
 
@@ -80,7 +80,7 @@ packet_begin(struct show *s)
 }
 
 static void
-packet_end(struct show *s, size_t at)
+packet_end(struct certkex *s, size_t at)
 {
 	unsigned char zero[2 * BLOCK] = { 0 };
 	size_t padding = BLOCK - (s->outlen - at) % BLOCK;
@@ -97,7 +97,7 @@ packet_end(struct show *s, size_t at)
 }
 
 static void
-put_kexinit(struct show *s, const char *hostkeys)
+put_kexinit(struct certkex *s, const char *hostkeys)
 {
 	static const char *const rest[] = {
 		"aes128-ctr,aes256-ctr,aes128-gcm@openssh.com,"
@@ -126,10 +126,10 @@ put_kexinit(struct show *s, const char *hostkeys)
 
 /*
  * Begins to ask a server for one of hostkeys, a list of certificate types: what
- * is in s->out, s->outlen bytes, is to be sent.  show_free() must follow.
+ * is in s->out, s->outlen bytes, is to be sent.  certkex_free() must follow.
  */
 void
-show_begin(struct show *s, const char *hostkeys)
+certkex_begin(struct certkex *s, const char *hostkeys)
 {
 	memset(s, 0, sizeof(*s));
 	s->hostkeys = xstrdup(hostkeys);
@@ -171,7 +171,7 @@ any_in_list(struct piece list, const char *names)
 
 /* The server's offer: our side of the first group that it has, too. */
 static void
-on_kexinit(struct show *s, struct piece payload)
+on_kexinit(struct certkex *s, struct piece payload)
 {
 	unsigned char init = MSG_ECDH_INIT;
 	struct piece kex, keys;
@@ -205,7 +205,7 @@ on_kexinit(struct show *s, struct piece payload)
 }
 
 static void
-on_packet(struct show *s, struct piece payload)
+on_packet(struct certkex *s, struct piece payload)
 {
 	unsigned char type;
 	struct piece shown;
@@ -232,7 +232,7 @@ on_packet(struct show *s, struct piece payload)
 
 /* Takes one whole line or packet off what came; returns 0 if there is none. */
 static int
-take_one(struct show *s)
+take_one(struct certkex *s)
 {
 	struct piece all = { s->in + s->off, s->inlen - s->off }, payload;
 	const unsigned char *end;
@@ -270,7 +270,7 @@ take_one(struct show *s)
  * is to be sent and more to be read.
  */
 void
-show_take(struct show *s, const void *data, size_t n)
+certkex_take(struct certkex *s, const void *data, size_t n)
 {
 	if (n > MAX_SHOWN - s->inlen) {
 		s->why = "it sends too much before its certificate";
@@ -286,7 +286,7 @@ show_take(struct show *s, const void *data, size_t n)
 
 /* Frees what a key exchange has left, the certificate as well. */
 void
-show_free(struct show *s)
+certkex_free(struct certkex *s)
 {
 	pub_free(&s->cert);
 	free(s->hostkeys);

@@ -114,7 +114,7 @@ set_defaults(struct hop *hop)
  * 0, or -1 after saying which option makes no sense.
  */
 int
-without_ssh(const struct conf *conf, struct hop *hop, int n)
+nossh_settings(const struct conf *conf, struct hop *hop, int n)
 {
 	const struct option *option;
 	int rc = 0;

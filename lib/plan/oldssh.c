@@ -75,7 +75,7 @@ ask_identities(struct hop *hop, const struct question *q, struct strlist *files)
  * caller frees.  Returns 0, or -1 if it tells nothing.
  */
 int
-old_ssh(struct hop *hop, const struct question *q, struct strlist *files)
+oldssh_ask(struct hop *hop, const struct question *q, struct strlist *files)
 {
 	if (ask_names(hop, q) == -1)
 		return -1;

@@ -133,7 +133,7 @@ sealed_aead(const char *text)
  * is sealed such that libssh cannot open it.
  */
 int
-secret_read(const char *file, const char *passphrase, ssh_auth_callback ask,
+privkey_read(const char *file, const char *passphrase, ssh_auth_callback ask,
     void *arg, ssh_key *key)
 {
 	size_t len;

@@ -26,7 +26,7 @@ listen_to(struct link *l, uint64_t t)
  * 0 for never.  A process that was stopped for a while starts to count again.
  */
 uint64_t
-alive_due(const struct link *l)
+keepalive_due(const struct link *l)
 {
 	uint64_t from = l->asked > l->heard ? l->asked : l->heard;
 
@@ -74,7 +74,7 @@ nearest(struct chain *c, const struct link *dead)
  * answers.
  */
 int
-alive_step(struct chain *c)
+keepalive_step(struct chain *c)
 {
 	uint64_t t = now(), due;
 	struct link *l;
@@ -84,7 +84,7 @@ alive_step(struct chain *c)
 		listen_to(&c->links[i], t);
 	for (i = 0; i < c->n; i++) {
 		l = &c->links[i];
-		if ((due = alive_due(l)) == 0 || t < due)
+		if ((due = keepalive_due(l)) == 0 || t < due)
 			continue;
 		if (l->unanswered > 0 &&
 		    l->unanswered == l->hop->serveralivecountmax)
