@@ -73,6 +73,8 @@ uint64_t say_began(void);
 int	 say_live(void);
 void	 say_status(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_erase(void);
+
+/* clock.c: the time */
 uint64_t now(void);
 
 /* child.c: children that do the waiting */
@@ -84,7 +86,7 @@ int	 child_wait(pid_t);
 int	 os_parent(const char *, struct strlist *);
 
 /* terminal.c: one question at a time on a terminal */
-void	 terminal_take(void);
+int	 terminal_take(void);
 int	 terminal_taken(void);
 
 #endif

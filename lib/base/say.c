@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -252,14 +251,4 @@ const char *
 say_stage(enum stage stage)
 {
 	return stages[stage];
-}
-
-/* Returns milliseconds on a clock that nobody sets. */
-uint64_t
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }

@@ -17,13 +17,9 @@
 
 #include <fcntl.h>
 #include <paths.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
-
-#define TELL	(5 * 1000)	/* ms another may ask before it is said */
-#define GO_ON	(65 * 1000)	/* ms until we ask beside it */
 
 static int
 open_device(void)
@@ -54,31 +50,23 @@ our_byte(void)
 }
 
 /*
- * Waits until nobody asks any more; it is then us, until this process ends.
- * Who has the lock may be stopped, and will never give it back: after a while
- * that is said, and in the end we ask beside it, as any two ssh do.
+ * Takes the terminal for questions, until this process ends.  Returns 0, also
+ * where there is no lock, or -1 if another program has it.
  */
-void
+int
 terminal_take(void)
 {
-	const struct timespec pause = { 0, 50 * 1000 * 1000 };
 	struct flock lock = our_byte();
-	uint64_t began = now();
-	int fd = open_device(), told = 0;
+	int fd;
 
-	while (fd != -1 && fcntl(fd, F_OFD_SETLK, &lock) == -1 &&
-	    now() - began < GO_ON) {
-		if (!told && now() - began >= TELL) {
-			say("another proxyhop is asking on this terminal; "
-			    "this one waits %d seconds for it",
-			    (GO_ON - TELL) / 1000);
-			told = 1;
-		}
-		(void)nanosleep(&pause, NULL);
-	}
+	if ((fd = open_device()) == -1 ||
+	    fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	close(fd);
+	return -1;
 }
 
-/* Does anybody ask? */
+/* Does any program have it? */
 int
 terminal_taken(void)
 {

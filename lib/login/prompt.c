@@ -11,11 +11,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "login/login.h"
 
 #define ASKPASS	"/usr/bin/ssh-askpass"	/* where Debian has ssh look */
+#define TELL	(5 * 1000)	/* ms another may ask before it is said */
+#define GO_ON	(65 * 1000)	/* ms until we ask beside it */
 
 /* Who asks, as ssh decides it. */
 enum asker {
@@ -64,6 +67,29 @@ choose(void)
 	return allowed ? PROGRAM : NOBODY;
 }
 
+/*
+ * In the child: waits until no other proxyhop asks.  One that has been stopped
+ * never ends its question: after a while that is said, and in the end we ask
+ * beside it, as any two ssh do.
+ */
+static void
+await_terminal(void)
+{
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
+	uint64_t began = now();
+	int told = 0;
+
+	while (terminal_take() == -1 && now() - began < GO_ON) {
+		if (!told && now() - began >= TELL) {
+			say("another proxyhop is asking on this terminal; "
+			    "this one waits %d seconds for it",
+			    (GO_ON - TELL) / 1000);
+			told = 1;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 /* In the child: the terminal, whatever the streams are. */
 static void __attribute__((noreturn))
 ask_terminal(const char *text, int echo, int to)
@@ -71,7 +97,7 @@ ask_terminal(const char *text, int echo, int to)
 	char answer[ANSWER_MAX];
 	size_t len;
 
-	terminal_take();
+	await_terminal();
 	if (readpassphrase(text, answer, sizeof(answer), RPP_REQUIRE_TTY |
 	    (echo ? RPP_ECHO_ON : RPP_ECHO_OFF)) == NULL)
 		_exit(1);
