@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# Goal: every example of the manual and of the README does what it says, as it
+# is written; a block of ssh_config fails with its first jump host gone, and no
+# example is left out.
+#
+# Only names are replaced: port 22 of db1, 2222, ops, ~ and 10.0.0.5 become what
+# there is here, and the programs in PATH are given the configuration file.
+
+. "$(dirname "$0")/harness.sh"
+
+TOP=$(dirname "$TESTS")
+gateways "LogLevel VERBOSE"
+mkdir "$T/bin" "$T/.ssh"
+PATH=$T/bin:$PATH
+cp "$T/id" "$T/.ssh/ops"
+cp "$T/id" "$T/.ssh/gate way"
+printf '%s\n' 127.0.0.1 db1 db-east | while read -r name; do
+	echo "$name $(cut -d' ' -f1,2 "$T/target.key.pub")"
+done >>"$T/known_hosts"
+echo "db-west $(cut -d' ' -f1,2 "$T/gw3.key.pub")" >>"$T/known_hosts"
+git init -q -b main "$T/project.git"
+git -C "$T/project.git" -c user.name=me -c user.email=me@localhost \
+    commit -q --allow-empty -m first
+echo some >"$T/file"
+dropbearconvert openssh dropbear "$T/id" "$T/id.dropbear" >/dev/null 2>&1
+puttygen "$T/id" -o "$T/id.ppk" -O private
+fingerprint=$(ssh-keygen -lf "$T/target.key.pub" | cut -d' ' -f2)
+
+# wrapper NAME WORDS...: in PATH, NAME becomes these words.
+wrapper()
+{
+	local name=$1
+
+	shift
+	printf '#!/bin/sh\nexec %s "$@"\n' "$*" >"$T/bin/$name"
+	chmod +x "$T/bin/$name"
+}
+
+wrapper proxyhop "$PROXYHOP_WRAP $PROXYHOP -r none -F $T/config"
+wrapper ssh "$(command -v ssh) -F $T/config"
+wrapper scp "$(command -v scp) -F $T/config"
+wrapper dbclient "$(command -v dbclient) -y -y -i $T/id.dropbear -p ${PORT[target]}"
+wrapper plink "$(command -v plink) -batch -i $T/id.ppk -hostkey $fingerprint -P ${PORT[target]}"
+
+# configuration FILE LINES...: what the example says comes after these lines.
+configuration()
+{
+	local file=$1
+
+	shift
+	{
+		[ $# -eq 0 ] || printf '%s\n' "$@" "Match all"
+		cat "$file"
+		printf '%s\n' "Match all" \
+		    "Host db1 db-east 127.0.0.1" "HostName 127.0.0.1" \
+		    "Port ${PORT[target]}" "IdentityFile $T/id" \
+		    "Host db1 127.0.0.1" "ProxyJump gw1,gw2" \
+		    "Host db-west" "Port ${PORT[gw3]}" "IdentityFile $T/id" \
+		    "Host gw-east gw-west" "HostName 127.0.0.1" \
+		    "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
+		    "Port ${PORT[gw1]}" "IdentityFile $T/id"
+		cat "$T/ssh_config"
+	} >"$T/config"
+}
+
+# Names of the documents become those of this scenario.
+here()
+{
+	sed -e "s,db1 22\$,127.0.0.1 ${PORT[target]}," \
+	    -e "s,db1 22\([^0-9]\),127.0.0.1 ${PORT[target]}\1,g" \
+	    -e "s,ops@,$ME@,g" -e "s,User=ops,User=$ME,g" \
+	    -e "s,2222,${PORT[gw3]},g" -e "s,10\.0\.0\.5,127.0.0.1,g" \
+	    -e "s,~/,$T/,g" -e "s,db1:project.git,db1:$T/project.git," \
+	    -e "s,file db1:\$,$T/file db1:$T/," -e "s,\./proxyhop,proxyhop,g" \
+	    -e "s,=keys ,=$T/keys ," -e "s,^\(.*-J 'proxyhop.*\|plink.*\) db1\$,& true,"
+}
+
+# blocks FILE: each run of indented lines goes into a file of its own.
+blocks_of()
+{
+	awk -v to="$T/block.$1." '
+		/^\.Bd -literal/ { manual = 1; n++; next }
+		/^\.Ed/ { manual = 0; next }
+		manual { print >(to n); next }
+		/^\./ { man = 1 }
+		!man && /^    / { if (!inside) n++; inside = 1
+		    print substr($0, 5) >(to n) }
+		!man && !/^    / && !/^$/ { inside = 0 }
+	' "$2"
+	sed -i -e 's/\\e/\\/g' -e 's/\\(aq/'"'/g" "$T"/block.$1.*
+}
+
+# works SENTENCE COMMAND: as somebody types it, without a terminal.
+works()
+{
+	local status=0
+
+	rm -rf "$T/clone" && mkdir "$T/clone"
+	(
+		cd "$T/clone" || exit 1
+		echo exit | timeout $((60 * TEST_TIME_FACTOR)) \
+		    setsid -w bash -c "$2"
+	) >"$T/out" 2>"$T/err" || status=$?
+	if [ "$status" -eq "${expect:-0}" ]; then
+		ok "$1"
+	else
+		fail "$1 (status $status)" "$T/err" "$T/out"
+	fi
+}
+
+# commands NAME: lines that begin with $, joined where they go on.
+commands()
+{
+	local line expect
+
+	sed -e ':a' -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$T/block.$1" |
+	    sed -n 's/^ *\$ //p' | here >"$T/lines"
+	while IFS= read -r line <&3; do
+		expect=0
+		# it takes the key, and does not log in
+		case $line in
+		*PreferredAuthentications=none*) expect=255 ;;
+		esac
+		works "$1: $line" "$line"
+		case $line in
+		*PreferredAuthentications=none*)
+			check "$1: the key is there" grep -q ed25519 "$T/keys" ;;
+		esac
+	done 3<"$T/lines"
+}
+
+# hosts NAME: a block of ssh_config, and a login to each data base in it.
+hosts()
+{
+	local host
+
+	sed -e ':a' -e '/\\$/{N;s/\\\n[ 	]*//;ta' -e '}' "$T/block.$1" |
+	    here >"$T/first"
+	configuration "$T/first"
+	for host in $(sed -n 's/^Host \(db.*\)/\1/p' "$T/first") \
+	    $(sed -n 's/^Match .*/db1/p' "$T/first"); do
+		works "$1: ssh $host" "ssh $host true"
+		if grep -q ControlPersist "$T/first"; then
+			works "$1: its master" \
+			    "ssh -O check $host && ssh -O exit $host"
+		fi
+	done
+	configuration "$T/first" "Host gw1 gw-east gw-west" \
+	    "Port ${PORT[closed]}"
+	for host in $(sed -n 's/^Host \(db.*\)/\1/p' "$T/first"); do
+		expect=255 works "$1: $host with gw1 gone" "ssh $host true"
+	done
+	configuration /dev/null
+}
+
+# routes NAME: lines of the route file.
+routes()
+{
+	here <"$T/block.$1" >"$T/routes"
+	hop=$(command -v proxyhop)
+	works "$1: db1" "$PROXYHOP -r $T/routes -F $T/config -G db1 22 |
+	    grep -x 'you -> gw1:${PORT[gw1]} -> gw2:${PORT[gw2]} -> db1:22'"
+	if grep -q ^db9 "$T/routes"; then
+		works "$1: db9" "$PROXYHOP -r $T/routes -F $T/config -G db9 22 |
+		    head -n 1 | grep -x 'you -> db9:22'"
+	fi
+	expect=1 works "$1: another" \
+	    "$PROXYHOP -r $T/routes -F $T/config -G other 22"
+}
+
+# paramiko NAME: a line of Python.
+paramiko()
+{
+	here <"$T/block.$1" | sed "s|\"db1\", |&port=${PORT[target]}, username='$ME', key_filename='$T/id', |" >"$T/line"
+	cat - "$T/line" >"$T/client.py" <<-END
+	import paramiko
+	client = paramiko.SSHClient()
+	client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+	END
+	echo "print(client.exec_command('echo arrived')[1].read()); client.close()" >>"$T/client.py"
+	works "$1: paramiko" "$PYTHON $T/client.py"
+	check "$1: paramiko: arrived" grep -q arrived "$T/out"
+}
+
+# try NAME: what kind of example is it?
+try()
+{
+	case $(head -n 1 "$T/block.$1") in
+	'$ '*)				commands "$1" ;;
+	'Host '*|'Match '*)		hosts "$1" ;;
+	'# all data bases '*|'db*'*)	routes "$1" ;;
+	client.connect*)		paramiko "$1" ;;
+	# patterns and pictures, which other scenarios check
+	'proxyhop: name (hop'*|*'Verification code:')	;;
+	'make deps demo'*|'first byte, no delay'*)	;;
+	'make deps-build all'*)
+		sed -n 's/^\.\/proxyhop/$ &/p' "$T/block.$1" >"$T/block.$1.run"
+		commands "$1.run" ;;
+	*)	fail "$1: there is a test for it" "$T/block.$1" ;;
+	esac
+}
+
+start_peer closed bound
+configuration /dev/null
+blocks_of manual "$TOP/proxyhop.1"
+blocks_of README "$TOP/README"
+number=0
+for block in "$T"/block.*; do
+	block=${block#"$T/block."}
+	try "$block"
+	number=$((number + 1))
+done
+at_least "examples found" "$number" 18
