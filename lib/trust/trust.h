@@ -48,18 +48,6 @@ int	 pub_same(const struct pub *, const struct pub *);
 char	*pub_fingerprint(const struct pub *);
 void	 pub_free(struct pub *);
 
-/* run.c: programs that know more than we do */
-struct run {
-	char	*out;		/* what it wrote; a NUL behind it */
-	size_t	 len;
-	int	 exit;		/* its status; -1: none, or too much */
-	char	*how;		/* it ended, for a failure */
-};
-
-int	 run_program(struct chain *, char *const [], const char *,
-	    struct run *);
-void	 run_free(struct run *);
-
 /* khcommand.c: KnownHostsCommand */
 #define KNOWN_COMMAND	"KnownHostsCommand"	/* its "file" */
 

@@ -241,6 +241,18 @@ int	 libssh_stuck(const struct link *);
 int	 libssh_must_change(const struct link *);
 int	 libssh_ruled_out(const struct link *);
 
+/* run.c: programs that know more than we do */
+struct run {
+	char	*out;		/* what it wrote; a NUL behind it */
+	size_t	 len;
+	int	 exit;		/* its status; -1: none, or too much */
+	char	*how;		/* it ended, for a failure */
+};
+
+int	 run_program(struct chain *, char *const [], const char *,
+	    struct run *);
+void	 run_free(struct run *);
+
 /* key.c: public keys */
 char	*key_fingerprint(ssh_key);
 int	 key_same(ssh_key, ssh_key);

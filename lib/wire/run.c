@@ -1,5 +1,5 @@
 /*
- * Programs that know more of trust than we do: ssh-keygen, and what
+ * Programs that know more than we do: ssh-keygen, ssh-add, and what
  * KnownHostsCommand names.  The chain is turned while they run.
  */
 
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trust/trust.h"
+#include "wire/wire.h"
 
 #define NOT_RUN		127
 #define RUN_TIME	60000			/* ms, for a program that hangs */
