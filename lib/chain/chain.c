@@ -25,10 +25,7 @@ link_new(struct chain *c, const struct hop *hop)
 {
 	struct link *l = &c->links[c->n++];
 
-	memset(l, 0, sizeof(*l));
-	l->hop = hop;
-	l->number = c->n;
-	l->agentfd = l->joint = -1;
+	link_init(l, hop, c->n);
 	l->observer = c->observer;
 	c->sequence->tries = 0;
 	return l;
@@ -90,10 +87,11 @@ rest(struct chain *c, struct link *l)
 	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, s->cause,
 	    s->pause);
 	link_over(c->at, s->cause);
-	link_drop(l);
+	session_drop(l);
+	hostkey_forget(l);
 	(void)command_end(l);
 	if (l->number > 1)
-		link_unforward(l - 1);
+		forward_withdraw(l - 1);
 	s->tries++;
 	c->at = l;
 	c->deadline = s->until;
@@ -114,17 +112,35 @@ approach(struct chain *c, struct link *l, int *fd)
 	if (l->number == 1)
 		return dial(c, l, fd);
 	c->at = before;
-	joint_open(&before->joint, fd);
-	status = link_forward(c, before, l->hop->hostname, l->hop->port,
-	    before->joint, before->joint);
-	if (status != OK) {
-		close(*fd);
+	status = forward_joint(c, before, l->hop->hostname, l->hop->port, fd);
+	if (status != OK)
 		return status;
-	}
 	if (c->sequence->tries == 0)
 		turn_to(c, l);
 	c->at = l;
 	return OK;
+}
+
+/*
+ * Exchanges keys over fd, which is libssh's from here on.  What is known of the
+ * host is read while its server is being waited for.
+ */
+static int
+connect_session(struct chain *c, struct link *l, int fd)
+{
+	char *hostkeys = hostkey_algorithms(l);
+	int status;
+
+	status = session_begin(c, l, fd, hostkeys);
+	if (status == OK)
+		status = hostkey_read(c, l);
+	if (status == OK) {
+		free(hostkeys);
+		hostkeys = hostkey_algorithms(l);
+		status = session_kex(c, l, hostkeys);
+	}
+	free(hostkeys);
+	return status;
 }
 
 /* From the hop before to a session with this one. */
@@ -135,7 +151,7 @@ reach(struct chain *c, struct link *l)
 
 	for (;;) {
 		if ((status = approach(c, l, &fd)) == OK)
-			status = link_connect(c, l, fd);
+			status = connect_session(c, l, fd);
 		if (status == OK || !again(c) || (status = rest(c, l)) != OK)
 			return status;
 	}
@@ -145,11 +161,11 @@ reach(struct chain *c, struct link *l)
 static void
 take_down(struct link *l)
 {
-	link_drop(l);
+	session_drop(l);
+	hostkey_forget(l);
 	(void)command_end(l);
 	if (l->number > 1)
-		link_unforward(l - 1);
-	l->since = 0;
+		forward_withdraw(l - 1);
 }
 
 /* Asks l's server for its certificate, over a connection of its own. */
@@ -242,7 +258,7 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 		l = &c->links[c->n - 1];
 		turn_to(c, l);
 		c->sequence->tries = 0;
-		status = link_forward(c, l, plan->host, plan->port, in, out);
+		status = forward_open(c, l, plan->host, plan->port, in, out);
 	}
 	return end(c, status);
 }
@@ -280,7 +296,7 @@ chain_carry(struct chain *c)
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
 	l = &c->links[c->n - 1];
-	if (status == OK && l->command != NULL && !l->relay.any &&
+	if (status == OK && l->forward.command != NULL && !l->relay.any &&
 	    !l->relay.gone)
 		status = command_forward_end(c, l, NULL);
 	error = last(c)->gone;
@@ -296,9 +312,15 @@ chain_carry(struct chain *c)
 void
 chain_close(struct chain *c)
 {
+	struct link *l;
+
 	while (c->n > 0) {
-		link_close(&c->links[--c->n]);
-		(void)command_end(&c->links[c->n]);
+		l = &c->links[--c->n];
+		session_drop(l);
+		forward_drop(l);
+		hostkey_forget(l);
+		link_free(l);
+		(void)command_end(l);
 	}
 	free(c->sequence);
 	c->sequence = NULL;

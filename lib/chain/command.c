@@ -178,7 +178,7 @@ int
 command_forward_fail(struct chain *c, struct link *l, const char *said)
 {
 	int status = verdict(l->relay.exit);
-	const char *complaint = link_complaint(l);
+	const char *complaint = forward_complaint(l);
 	char *reason = forward_ending(l->relay.exit);
 
 	if (complaint != NULL)
@@ -186,9 +186,9 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 	if (!c->carrying || !l->relay.any)
 		l->stage = STAGE_FORWARD;
 	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
-	    "it can reach %s:%d from %s", l->command, reason,
-	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->to_host,
-	    l->to_port, l->hop->name);
+	    "it can reach %s:%d from %s", l->forward.command, reason,
+	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->forward.host,
+	    l->forward.port, l->hop->name);
 	free(reason);
 	return status;
 }

@@ -81,7 +81,7 @@ fail_timeout(struct chain *c, struct link *l)
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
 		    "%d seconds; check that it is up and can be reached from "
-		    "%s", l->hop->name, l->to_host, l->to_port,
+		    "%s", l->hop->name, l->forward.host, l->forward.port,
 		    l->hop->connecttimeout, l->hop->name);
 	if (l->stage == STAGE_AUTH)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
@@ -202,8 +202,8 @@ fail_agree(struct chain *c, struct link *l)
 static int
 is_busy(const struct link *l)
 {
-	return l->greeting == NULL ||
-	    strstr(l->greeting, "MaxStartups") != NULL;
+	return l->logged.greeting == NULL ||
+	    strstr(l->logged.greeting, "MaxStartups") != NULL;
 }
 
 /*
@@ -213,8 +213,8 @@ is_busy(const struct link *l)
 static int
 is_penalty(const struct link *l)
 {
-	return l->greeting != NULL &&
-	    strncmp(l->greeting, "Not allowed", 11) == 0;
+	return l->logged.greeting != NULL &&
+	    strncmp(l->logged.greeting, "Not allowed", 11) == 0;
 }
 
 static const char *
@@ -236,10 +236,10 @@ fail_greeting(struct chain *c, struct link *l)
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
 		    "from this address for a while, after logins that failed "
 		    "(PerSourcePenalties); wait before the next try",
-		    l->greeting);
+		    l->logged.greeting);
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
-		    "%d that of an SSH server?", l->greeting, l->hop->port);
+		    "%d that of an SSH server?", l->logged.greeting, l->hop->port);
 	if (proxy != NULL) {
 		l->stage = STAGE_CONNECT;
 		return fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
@@ -296,11 +296,11 @@ fail_opening(struct chain *c, struct link *l)
 {
 	char *reason;
 
-	if (l->impostor || l->relay.breach != NULL)
+	if (l->pin.impostor || l->relay.breach != NULL)
 		return fail_lost(c, l);
 	reason = libssh_reason(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
-	    "knows why", reason, l->to_host, l->to_port);
+	    "knows why", reason, l->forward.host, l->forward.port);
 	free(reason);
 	return RETRY;
 }
@@ -326,19 +326,19 @@ unresolved(const char *reason)
 static int
 fail_forward(struct chain *c, struct link *l)
 {
-	const char *name = l->hop->name, *host = l->to_host;
-	int port = l->to_port, status;
+	const char *name = l->hop->name, *host = l->forward.host;
+	int port = l->forward.port, status;
 	unsigned code = 0;
 	char *reason;
 
 	if ((reason = refusal(l, &code)) == NULL)
-		return l->command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
+		return l->forward.command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
 		    "%s would not run ForwardCommand (%s); are commands "
-		    "allowed there?", name, l->command) : fail_opening(c, l);
-	if (l->command != NULL)
+		    "allowed there?", name, l->forward.command) : fail_opening(c, l);
+	if (l->forward.command != NULL)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
 		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
-		    "there", name, l->command, reason);
+		    "there", name, l->forward.command, reason);
 	else if (code == 1)
 		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 		    "administratively prohibited; check AllowTcpForwarding "
@@ -375,13 +375,13 @@ fail_lost(struct chain *c, struct link *l)
 {
 	char *reason;
 
-	if (l->impostor)
+	if (l->pin.impostor)
 		return fail(c, l, GIVEUP, "its host key changed while "
 		    "connected; somebody may be listening in");
 	if (l->relay.breach != NULL)
 		return fail(c, l, RETRY, "it sent %s; do not trust it",
 		    l->relay.breach);
-	if (l->number > 1 && l[-1].command != NULL &&
+	if (l->number > 1 && l[-1].forward.command != NULL &&
 	    l[-1].relay.down != FLOW_OPEN)
 		return command_forward_fail(c, l - 1, NULL);
 	if (l->pid > 0 && command_lost(c, l))
@@ -403,7 +403,7 @@ fail_silent(struct chain *c, struct link *l)
 {
 	return fail(c, l, RETRY, "nothing heard for %d seconds, keepalives "
 	    "are not answered; check the network, and that %s is up",
-	    (int)((now() - l->heard) / 1000), l->hop->hostname);
+	    (int)(keepalive_silence(l) / 1000), l->hop->hostname);
 }
 
 /* None of the first hop's addresses has answered. */
@@ -421,7 +421,7 @@ next_refuses(const struct link *l)
 {
 	unsigned code = 0;
 	char *reason = refusal(l, &code);
-	int refuses = reason != NULL && l->command == NULL && code == 2 &&
+	int refuses = reason != NULL && l->forward.command == NULL && code == 2 &&
 	    strstr(reason, "refused") != NULL;
 
 	free(reason);
@@ -439,8 +439,8 @@ blame_command(struct chain *c, struct link *l)
 
 	if (l->pid > 0)
 		status = command_fail(c, l);
-	if (status == OK && l->number > 1 && l[-1].command != NULL)
-		status = command_forward_end(c, l - 1, l->greeting);
+	if (status == OK && l->number > 1 && l[-1].forward.command != NULL)
+		status = command_forward_end(c, l - 1, l->logged.greeting);
 	return status;
 }
 

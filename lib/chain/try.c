@@ -32,7 +32,7 @@ listen_to(struct chain *c, struct timing *timing, int fd)
 		return status;
 	if (pfd.revents != 0)
 		n = recv(fd, line, LINE, MSG_DONTWAIT);
-	if (pfd.revents != 0 && n == 0 && l->command != NULL &&
+	if (pfd.revents != 0 && n == 0 && l->forward.command != NULL &&
 	    (status = command_forward_end(c, l, NULL)) != OK)
 		return status;
 	line[n > 0 ? n : 0] = '\0';

@@ -57,7 +57,7 @@ auth_tell(struct login *login, const char *lines)
 void
 auth_renew(struct login *login)
 {
-	login->heard = login->l->counter.in_bytes;
+	login->heard = link_received(login->l);
 	login->since = now();
 	login->c->deadline = login->since +
 	    (uint64_t)login->l->hop->logintimeout * 1000;
@@ -73,7 +73,7 @@ mind_time(struct login *login)
 {
 	const struct link *l = login->l;
 
-	if (l->counter.in_bytes == login->heard ||
+	if (link_received(l) == login->heard ||
 	    login->renewals >= RENEWALS_MAX ||
 	    now() < login->since + (uint64_t)l->hop->logintimeout * 250)
 		return;

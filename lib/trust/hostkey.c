@@ -147,8 +147,9 @@ is_preferred(const struct link *l, const char *algorithm)
 
 /*
  * Returns the HostKeyAlgorithms of l's hop with those first that known keys and
- * certificates, as far as they have been read, are for; NULL if none are set.
- * A type of certificates stands for that of the key in it.  The caller frees it.
+ * certificates, as far as they have been read, are for; NULL if none are set,
+ * empty if none is left.  A type of certificates stands for that of the key in
+ * it.  The caller frees it.
  */
 char *
 hostkey_algorithms(const struct link *l)
@@ -176,7 +177,7 @@ hostkey_algorithms(const struct link *l)
 		then = NULL;
 	}
 	free(then);
-	return first;
+	return first == NULL ? xstrdup("") : first;
 }
 
 /* Type and fingerprint, as a person compares them. */
@@ -797,7 +798,7 @@ hostkey_check(struct chain *c, struct link *l)
 	l->cert_wanted = 0;
 	if (ssh_get_server_publickey(l->session, &v.key) != SSH_OK)
 		return fail(c, l, GIVEUP, "it has shown no host key");
-	l->hostkey = v.key;	/* from here on it must stay the same */
+	link_pin(l, v.key);	/* from here on it must stay the same */
 	status = decide(c, l, &v);
 	verdict_free(&v);
 	hostkey_forget(l);
@@ -809,18 +810,4 @@ void
 hostkey_done(struct link *l)
 {
 	prove_forget(l);
-}
-
-/* After another key exchange: is the key still the one that was checked? */
-int
-hostkey_same(const struct link *l)
-{
-	ssh_key key;
-	int same;
-
-	if (ssh_get_server_publickey(l->session, &key) != SSH_OK)
-		return 0;
-	same = ssh_key_cmp(key, l->hostkey, SSH_KEY_CMP_PUBLIC) == 0;
-	ssh_key_free(key);
-	return same;
 }

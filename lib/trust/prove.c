@@ -261,7 +261,7 @@ prove(struct chain *c, struct link *l, enum proved *proved, char **why)
 	*proved = UNPROVED;
 	*why = NULL;
 	prove_prepare(l);
-	if ((p = l->proof) == NULL || pub_of(&key, l->hostkey) == -1)
+	if ((p = l->proof) == NULL || pub_of(&key, l->pin.key) == -1)
 		return OK;
 	status = weigh_all(c, l, &p->cached, &key, proved, why, &which);
 	if (status == OK && *proved != PROVED && p->fetched.n > 0) {

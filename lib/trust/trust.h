@@ -143,6 +143,5 @@ void	 hostkey_forget(struct link *);
 char	*hostkey_algorithms(const struct link *);
 int	 hostkey_check(struct chain *, struct link *);
 void	 hostkey_done(struct link *);
-int	 hostkey_same(const struct link *);
 
 #endif

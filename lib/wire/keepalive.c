@@ -7,18 +7,25 @@
 
 #include <libssh/server.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 /* Has anything come from l since it was last asked?  A write reads, too. */
 static void
 listen_to(struct link *l, uint64_t t)
 {
-	if (l->counter.in_bytes == l->bytes)
+	if (link_received(l) == l->keepalive.bytes)
 		return;
-	l->bytes = l->counter.in_bytes;
-	l->heard = t;
-	l->probed = 0;
-	l->unanswered = 0;
+	l->keepalive.bytes = link_received(l);
+	l->keepalive.heard = t;
+	l->keepalive.probed = 0;
+	l->keepalive.unanswered = 0;
+}
+
+/* Returns for how long nothing has come from l, in milliseconds. */
+uint64_t
+keepalive_silence(const struct link *l)
+{
+	return now() - l->keepalive.heard;
 }
 
 /*
@@ -28,7 +35,8 @@ listen_to(struct link *l, uint64_t t)
 uint64_t
 keepalive_due(const struct link *l)
 {
-	uint64_t from = l->asked > l->heard ? l->asked : l->heard;
+	const struct keepalive *k = &l->keepalive;
+	uint64_t from = k->asked > k->heard ? k->asked : k->heard;
 
 	if (!l->up || l->hop->serveraliveinterval <= 0)
 		return 0;
@@ -50,8 +58,8 @@ probe(struct link *l, uint64_t t)
 	(void)ssh_send_keepalive(l->session);
 	(void)ssh_send_keepalive(l->session);
 	(void)libssh_log_of(logged);
-	if (l->probed == 0)
-		l->probed = t;
+	if (l->keepalive.probed == 0)
+		l->keepalive.probed = t;
 }
 
 /*
@@ -63,7 +71,7 @@ nearest(struct chain *c, const struct link *dead)
 {
 	struct link *l = c->links;
 
-	while (l->probed == 0 || l->probed > dead->probed)
+	while (l->keepalive.probed == 0 || l->keepalive.probed > dead->keepalive.probed)
 		l++;
 	return l;
 }
@@ -86,11 +94,11 @@ keepalive_step(struct chain *c)
 		l = &c->links[i];
 		if ((due = keepalive_due(l)) == 0 || t < due)
 			continue;
-		if (l->unanswered > 0 &&
-		    l->unanswered == l->hop->serveralivecountmax)
+		if (l->keepalive.unanswered > 0 &&
+		    l->keepalive.unanswered == l->hop->serveralivecountmax)
 			return failure_note(c, nearest(c, l), FAIL_SILENT);
-		l->asked = t;
-		l->unanswered++;
+		l->keepalive.asked = t;
+		l->keepalive.unanswered++;
 		for (; l >= c->links; l--)
 			probe(l, t);
 	}

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 #define DISCONNECT	"Received SSH_MSG_DISCONNECT: "
 #define GREETING	"ssh_protocol_version_exchange: "
@@ -90,8 +90,8 @@ is_finding(const char *function, const char *text)
 static void
 note_greeting(struct link *l, const char *line)
 {
-	if (l->greeting == NULL && *line != '\0')
-		l->greeting = str_quote(line);
+	if (l->logged.greeting == NULL && *line != '\0')
+		l->logged.greeting = str_quote(line);
 }
 
 /*
@@ -104,17 +104,17 @@ static void
 note_channel(struct link *l, const char *function, const char *text)
 {
 	if (strcmp(function, "ssh_packet_channel_open_conf") == 0 &&
-	    l->maxpacket == 0)
+	    l->logged.maxpacket == 0)
 		(void)sscanf(text, "Remote window : %*u, maxpacket : %" SCNu32,
-		    &l->maxpacket);
+		    &l->logged.maxpacket);
 	if (begins(function, "ssh_packet_channel_open_") &&
 	    begins(text, "SSH2_MSG_CHANNEL_OPEN_") &&
 	    strstr(text, " received in incorrect") != NULL)
-		l->relay.breach = "a second answer about its channel";
+		relay_breach(&l->relay, "a second answer about its channel");
 	if (strcmp(function, "channel_rcv_data") == 0 &&
 	    begins(text, "Data packet too big for our window") &&
 	    ssh_version(SSH_VERSION_INT(0, 11, 0)) != NULL)
-		l->relay.breach = "more than it was granted";
+		relay_breach(&l->relay, "more than it was granted");
 }
 
 /*
@@ -139,8 +139,8 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	if (l != NULL && strcmp(function, "callback_receive_banner") == 0 &&
 	    begins(text, GREETING))
 		note_greeting(l, text + strlen(GREETING));
-	if (l != NULL && l->reason == NULL && is_finding(function, text))
-		l->reason = xstrdup(text);
+	if (l != NULL && l->logged.reason == NULL && is_finding(function, text))
+		l->logged.reason = xstrdup(text);
 	if (say_level() < 3)
 		return;
 	seen = str_visible(text);
@@ -149,12 +149,14 @@ on_log(int priority, const char *function, const char *text, void *arg)
 }
 
 /*
- * Has libssh tell what it does for l, or with NULL for nobody.  From
- * link_connect() on it does so until told otherwise.
+ * Has libssh log what it does for l, or with NULL for nobody, until told
+ * otherwise.  What it has said of an earlier channel is forgotten.
  */
 void
 libssh_overhear(struct link *l)
 {
+	if (l != NULL)
+		l->logged.maxpacket = 0;
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
 		ssh_set_log_level(l == NULL ? SSH_LOG_WARN :
@@ -183,13 +185,22 @@ libssh_log_of(struct link *l)
 	return was;
 }
 
+/* Forgets what has been logged of l's session. */
+void
+libssh_forget(struct link *l)
+{
+	free(l->logged.greeting);
+	free(l->logged.reason);
+	memset(&l->logged, 0, sizeof(l->logged));
+}
+
 /* Has the connection ended without a reason? */
 int
 libssh_disconnected(const struct link *l)
 {
 	const char *text = bare(ssh_get_error(l->session));
 
-	return l->reason == NULL && (begins(text, "disconnected") ||
+	return l->logged.reason == NULL && (begins(text, "disconnected") ||
 	    begins(text, "Connection reset") ||
 	    begins(text, "Broken pipe") || begins(text, "Success"));
 }
@@ -198,7 +209,7 @@ libssh_disconnected(const struct link *l)
 const char *
 libssh_error(const struct link *l)
 {
-	return l->reason != NULL ? l->reason : ssh_get_error(l->session);
+	return l->logged.reason != NULL ? l->logged.reason : ssh_get_error(l->session);
 }
 
 /* Does the error begin so?  What follows may be the server's text. */
@@ -232,7 +243,7 @@ libssh_reason(const struct link *l)
 {
 	const char *text = libssh_error(l), *known = phrase(text)->meaning;
 
-	if (l->impostor)
+	if (l->pin.impostor)
 		return xstrdup("its host key changed while connected");
 	if (begins(text, DISCONNECT))
 		return farewell(text + strlen(DISCONNECT));

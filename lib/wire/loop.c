@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 #define FDS	3	/* descriptors of a link: session, relay's two */
 #define MORE	8	/* descriptors of a step that waits for its own */

@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 #define WINDOW		(4 * 1024 * 1024)	/* twice OpenSSH's own */
 #define MAX_WINDOW	(8 * 1024 * 1024)	/* on a long link */
@@ -55,8 +55,9 @@ put(struct relay *r, const char *data, size_t len)
 	return n;
 }
 
-static void
-breach(struct relay *r, const char *what)
+/* The far end has sent what, against the rules: nothing more is taken. */
+void
+relay_breach(struct relay *r, const char *what)
 {
 	if (r->breach == NULL)
 		r->breach = what;
@@ -72,9 +73,9 @@ may_send(struct relay *r)
 	if (r->breach == NULL && ssh_channel_is_open(r->channel))
 		r->confirmed = 1;
 	if (!r->confirmed && ssh_is_connected(r->session))
-		breach(r, "data for a channel that it had not opened");
+		relay_breach(r, "data for a channel that it had not opened");
 	if (r->ended)
-		breach(r, "data after the channel's end");
+		relay_breach(r, "data after the channel's end");
 	return r->confirmed && r->breach == NULL;
 }
 
@@ -100,7 +101,7 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 		n = put(r, data, len);
 	r->held = len - n;
 	if (r->held > r->window) {
-		breach(r, "more than it was granted");
+		relay_breach(r, "more than it was granted");
 		r->held = 0;
 		return len;
 	}
@@ -309,7 +310,7 @@ look(struct relay *r, uint32_t sent)
 
 	if (!gone && ssh_is_connected(r->session) &&
 	    (uint64_t)window + sent < r->allowed)
-		breach(r, "a window of more than 4 GiB");
+		relay_breach(r, "a window of more than 4 GiB");
 	r->allowed = window;
 }
 

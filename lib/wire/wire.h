@@ -95,52 +95,77 @@ struct observer {
 	void	*arg;
 };
 
+/* What libssh's log has told of a session; libssh.c's alone. */
+struct logged {
+	char		*greeting;	/* what came in place of a banner */
+	char		*reason;	/* what libssh found wrong */
+	uint32_t	 maxpacket;	/* of its channel; 0: not known */
+};
+
+/* Bytes of a session; drive.c's alone. */
+struct traffic {
+	struct ssh_counter_struct raw;		/* kept by libssh */
+	struct ssh_counter_struct packets;	/* the same */
+	int64_t			 ahead;		/* packets', of the other,
+						 * when all was written */
+};
+
+/* The host key that was checked; drive.c's alone. */
+struct pin {
+	ssh_key		 key;		/* NULL: none yet */
+	int		 rekeyed;	/* just now */
+	int		 impostor;	/* with another key */
+};
+
+/* What has been heard of a hop that is up; keepalive.c's alone. */
+struct keepalive {
+	uint64_t	 bytes;		/* from it, when last looked */
+	uint64_t	 heard;		/* ms; the last of them */
+	uint64_t	 asked;		/* ms; the last keepalive */
+	uint64_t	 probed;	/* ms; the first of those that are not
+					 * answered, or 0 */
+	int		 unanswered;	/* keepalives of its own */
+};
+
+/* What a hop was asked to open; forward.c's alone. */
+struct forward {
+	const char	*host;
+	int		 port;
+	char		*command;	/* ForwardCommand, or NULL */
+	int		 session_open;	/* for the command */
+	char		*complaint;	/* the command's, printable */
+	char		 errline[400];	/* the next of them so far */
+	size_t		 errlen;
+	int		 joint;		/* relay's end of the joint to the
+					 * next session, or -1 */
+};
+
 /* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
-	int			 number;	/* 1 .. nhops */
+	int			 number;	/* 1 .. nhops; 0: the target */
 	ssh_session		 session;
 	ssh_event		 event;		/* this session's alone */
 	struct ssh_callbacks_struct callbacks;
 	enum stage		 stage;
 	uint64_t		 since;		/* ms; when stage began */
+	char			*note;		/* what the stage has shown */
+	const struct observer	*observer;	/* borrowed; NULL: none */
 	uint64_t		 driven;	/* ms; when it last was */
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
-	struct ssh_counter_struct counter;	/* kept by libssh */
-	struct ssh_counter_struct packets;	/* the same */
-	int64_t			 ahead;		/* packets', of the counter,
-						 * when all was written */
-	uint64_t		 bytes;		/* from it, when last looked */
-	uint64_t		 heard;		/* ms; the last of them */
-	uint64_t		 asked;		/* ms; the last keepalive */
-	uint64_t		 probed;	/* ms; the first of those that
-						 * are not answered, or 0 */
-	int			 unanswered;	/* keepalives of its own */
-	char			*note;		/* what the stage has shown */
-	const struct observer	*observer;	/* borrowed; NULL: none */
-	char			*greeting;	/* what is no banner, visible */
-	char			*reason;	/* what libssh found wrong */
-	uint32_t		 maxpacket;	/* of its channel; 0: not known */
-	const char		*to_host;	/* what it was asked to open */
-	int			 to_port;
-	char			*command;	/* that goes there, or NULL */
-	int			 session_open;	/* for the command */
-	char			*complaint;	/* the command's, visible */
-	char			 errline[400];	/* the next of them so far */
-	size_t			 errlen;
+	struct traffic		 traffic;
+	struct pin		 pin;
+	struct keepalive	 keepalive;
+	struct logged		 logged;
+	struct forward		 forward;
+	struct relay		 relay;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
 	struct knowns		 known[3];	/* by name with, without port;
 						 * of KnownHostsCommand */
-	ssh_key			 hostkey;	/* the one that was checked */
 	struct proof		*proof;		/* trust's; NULL: no CA is known */
 	int			 cert_wanted;	/* from the server, first */
-	int			 rekeyed;	/* just now */
-	int			 impostor;	/* with another key */
 	int			 agentfd;	/* libssh's, see agent.c */
-	int			 joint;		/* relay's end of the joint to
-						 * the next session, or -1 */
-	struct relay		 relay;
 };
 
 /* What can fail; chain finds the text for all but the first two. */
@@ -184,34 +209,39 @@ struct chain {
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 
-/* link.c: one session, from a connected descriptor to an open channel */
+/* link.c: one hop, stage after stage */
+void	 link_init(struct link *, const struct hop *, int);
 void	 link_stage(struct link *, enum stage);
 void	 link_over(struct link *, const char *);
 void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
-int	 link_connect(struct chain *, struct link *, int);
-int	 link_forward(struct chain *, struct link *, const char *, int, int,
-	    int);
-void	 link_unforward(struct link *);
-const char *link_complaint(struct link *);
-uint64_t link_rest(const struct link *, uint64_t);
-void	 link_drive(struct link *);
-void	 link_step(struct link *, const struct pollfd *);
 int	 link_gone(const struct link *);
 char	*link_peer(int);
-void	 link_drop(struct link *);
-void	 link_close(struct link *);
+void	 link_free(struct link *);
+
+/* drive.c: one turn of a session */
+uint64_t link_received(const struct link *);
+void	 link_pin(struct link *, ssh_key);
+
+/* session.c: from a connected descriptor through key exchange */
+int	 session_begin(struct chain *, struct link *, int, const char *);
+int	 session_kex(struct chain *, struct link *, const char *);
+void	 session_drop(struct link *);
+
+/* forward.c: the channel to the next hop or the target */
+int	 forward_open(struct chain *, struct link *, const char *, int, int,
+	    int);
+int	 forward_joint(struct chain *, struct link *, const char *, int,
+	    int *);
+const char *forward_complaint(struct link *);
+void	 forward_withdraw(struct link *);
+void	 forward_drop(struct link *);
 
 /* relay.c: one channel, two descriptors */
-void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
-void	 relay_start(struct relay *, uint64_t);
-void	 relay_poll(const struct relay *, struct pollfd *);
-size_t	 relay_kept(const struct relay *);
-int	 relay_ready(const struct relay *);
-void	 relay_step(struct relay *, const struct pollfd *);
 int	 relay_done(const struct relay *);
-int	 relay_safe(const struct relay *);
-void	 relay_free(struct relay *);
+
+/* keepalive.c: keepalives */
+uint64_t keepalive_silence(const struct link *);
 
 /* joint.c: how one session's channel becomes the next one's connection */
 void	 joint_open(int *, int *);
@@ -230,9 +260,7 @@ void	 failure_forget(struct chain *);
 #define LIBSSH_NO_PROOF		"Failed to verify server hostkey signature"
 #define LIBSSH_RESET		"Connection reset"
 
-void	 libssh_log(void);
 void	 libssh_overhear(struct link *);
-struct link *libssh_log_of(struct link *);
 const char *libssh_error(const struct link *);
 char	*libssh_reason(const struct link *);
 int	 libssh_disconnected(const struct link *);
@@ -259,9 +287,5 @@ int	 key_same(ssh_key, ssh_key);
 ssh_key	 key_public(ssh_key);
 int	 key_in_device(ssh_key);
 int	 key_certifies(ssh_key, ssh_key);
-
-/* keepalive.c: keepalives */
-uint64_t keepalive_due(const struct link *);
-int	 keepalive_step(struct chain *);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -64,8 +64,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)libssh_stuck(&l);
 	(void)libssh_must_change(&l);
 	(void)libssh_ruled_out(&l);
-	judge(l.greeting);
-	free(l.reason);
+	judge(l.logged.greeting);
+	free(l.logged.reason);
 	free(input);
 	return 0;
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 #define BASE	1280000		/* libssh's WINDOWBASE */
 #define LIMIT	(BASE / 2)

@@ -1,0 +1,160 @@
+/*
+ * One turn of a session: what has come is read, and what libssh has to say is
+ * written, within bounds.
+ */
+
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "wire/local.h"
+
+#define TURNS		16	/* reads of one session before the others' */
+#define REST		2	/* ms between them while a reader is late */
+#define AHEAD		(128 * 1024)	/* bytes read for it without a rest */
+#define MAX_UNREAD	(6 * 1024 * 1024)	/* bytes not written, see below */
+
+/* Returns how many bytes have come from l's server so far. */
+uint64_t
+link_received(const struct link *l)
+{
+	return l->traffic.raw.in_bytes;
+}
+
+/*
+ * The host key of l's session is key, which l owns from here on: another one
+ * in a later key exchange is an impostor's, and ends the session.
+ */
+void
+link_pin(struct link *l, ssh_key key)
+{
+	ssh_key_free(l->pin.key);
+	l->pin.key = key;
+}
+
+/* A key exchange is over; the first one has no key to compare with. */
+void
+link_rekeyed(struct link *l)
+{
+	l->pin.rekeyed = l->pin.key != NULL;
+}
+
+/*
+ * While the reader of what l carries is late, its session rests between reads:
+ * what is to come then waits in the kernel's buffers, and not in ours.  The
+ * rest is short, since window adjusts, rekeying and EOF have to get through
+ * whatever the reader does.  Returns until when, or 0 if not at the time t (both
+ * milliseconds as of now()).
+ */
+uint64_t
+link_rest(const struct link *l, uint64_t t)
+{
+	/* a joint holds enough by itself */
+	size_t ahead = l->forward.joint == -1 ? AHEAD : 0;
+
+	return relay_kept(&l->relay) > ahead && t < l->driven + REST ?
+	    l->driven + REST : 0;
+}
+
+/*
+ * For a gateway sshd leaves Nagle's algorithm on (RFC 896): what little it has
+ * to send next waits until we have acknowledged the last, and a kernel takes
+ * up to 40 ms for that, unless it is told each time.
+ */
+static void
+acknowledge(const struct link *l)
+{
+	int on = 1;
+
+	(void)setsockopt(ssh_get_fd(l->session), IPPROTO_TCP, TCP_QUICKACK,
+	    &on, sizeof(on));
+}
+
+/*
+ * How many bytes of packets libssh has made for l that it has not written yet,
+ * more or less: what is left of the difference between the two since there
+ * were none.  A packet is 16 bytes more than what is in it, at the least.
+ */
+static int64_t
+unwritten(struct link *l)
+{
+	int64_t ahead = (int64_t)(l->traffic.packets.out_bytes +
+	    16 * l->traffic.packets.out_packets - l->traffic.raw.out_bytes);
+
+	if (!(ssh_get_status(l->session) & SSH_WRITE_PENDING))
+		l->traffic.ahead = ahead;
+	return ahead - l->traffic.ahead;
+}
+
+/*
+ * Requests, channels and messages that nobody knows have to be answered (RFC
+ * 4253, 11.4; RFC 4254, 4 and 5), and libssh keeps the answers for as long as
+ * the server does not read: a server that asks on, and reads none, is dropped.
+ * We ourselves add nothing while something is not written, but what libssh has
+ * put by while it rekeyed is there all at once: three times OpenSSH's window.
+ */
+static void
+judge_answers(struct link *l)
+{
+	if (unwritten(l) > MAX_UNREAD)
+		relay_breach(&l->relay, "requests without end, and reads none "
+		    "of the answers");
+}
+
+/*
+ * Keys have been exchanged again, and libssh takes any host key then (RFC
+ * 4253, 9): it has to be the one that was checked.
+ */
+static void
+check_rekey(struct link *l)
+{
+	ssh_key key;
+
+	if (!l->pin.rekeyed)
+		return;
+	l->pin.rekeyed = 0;
+	if (ssh_get_server_publickey(l->session, &key) != SSH_OK) {
+		l->dead = l->pin.impostor = 1;
+		return;
+	}
+	if (ssh_key_cmp(key, l->pin.key, SSH_KEY_CMP_PUBLIC) != 0)
+		l->dead = l->pin.impostor = 1;
+	ssh_key_free(key);
+}
+
+/*
+ * Lets libssh read and write what l's descriptor is ready for; notes if the
+ * session has ended.
+ */
+void
+link_drive(struct link *l)
+{
+	struct link *logged;
+	int i, rc = SSH_OK;
+
+	if (l->event == NULL || l->dead || l->relay.breach != NULL)
+		return;
+	logged = libssh_log_of(l);
+	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
+		rc = ssh_event_dopoll(l->event, 0);
+		judge_answers(l);
+		l->dead = rc == SSH_ERROR || l->relay.breach != NULL;
+		check_rekey(l);
+	}
+	(void)libssh_log_of(logged);
+	l->driven = now();
+	if (l->number == 1 && rc == SSH_AGAIN)
+		acknowledge(l);
+}
+
+/* relay_step() for l's channel; libssh reads the session there, too. */
+void
+link_step(struct link *l, const struct pollfd *pfd)
+{
+	struct link *logged = libssh_log_of(l);
+
+	(void)unwritten(l);	/* the relay only adds when there is nothing */
+	relay_step(&l->relay, pfd);
+	(void)libssh_log_of(logged);
+}

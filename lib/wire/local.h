@@ -1,0 +1,39 @@
+/*
+ * What the files of this folder share, and nobody else sees.
+ */
+
+#ifndef WIRE_LOCAL_H
+#define WIRE_LOCAL_H
+
+#include "wire/wire.h"
+
+/* link.c: one hop, stage after stage */
+void	 link_reset(struct link *);
+
+/* drive.c: one turn of a session */
+void	 link_rekeyed(struct link *);
+uint64_t link_rest(const struct link *, uint64_t);
+void	 link_drive(struct link *);
+void	 link_step(struct link *, const struct pollfd *);
+
+/* relay.c: one channel, two descriptors */
+void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
+void	 relay_start(struct relay *, uint64_t);
+void	 relay_poll(const struct relay *, struct pollfd *);
+size_t	 relay_kept(const struct relay *);
+int	 relay_ready(const struct relay *);
+void	 relay_step(struct relay *, const struct pollfd *);
+int	 relay_safe(const struct relay *);
+void	 relay_breach(struct relay *, const char *);
+void	 relay_free(struct relay *);
+
+/* keepalive.c: keepalives */
+uint64_t keepalive_due(const struct link *);
+int	 keepalive_step(struct chain *);
+
+/* libssh.c: what libssh tells only in its log */
+void	 libssh_log(void);
+struct link *libssh_log_of(struct link *);
+void	 libssh_forget(struct link *);
+
+#endif
