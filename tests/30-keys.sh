@@ -150,12 +150,14 @@ questions()
 	steps=()
 	passphrase ""
 	talk "an empty answer passes the key over" 1 "${steps[@]}" -- -J gw1
-	files "$T/sealed-ed25519" "$T/id"
+	files "$T/sealed-ed25519" "$T/sealed-ecdsa"
 	steps=()
 	passphrase ""
+	passphrase
 	talk "the next key is taken then" 0 "${steps[@]}" -- -J gw1
-	talk "not asked under BatchMode" 0 --never '[Pp]assphrase' -- \
-	    -J gw1 -o BatchMode=yes
+	files "$T/sealed-ed25519" "$T/id"
+	talk "not asked where a key needs no question" 0 \
+	    --never '[Pp]assphrase' -- -J gw1
 	# a key the server does not want is not worth a question
 	ssh-keygen -q -t ed25519 -N "$PASSPHRASE" -f "$T/unwanted" </dev/null
 	files "$T/unwanted" "$T/id"
@@ -205,10 +207,13 @@ tries()
 
 	files "$T/id"
 	forget few
+	IDENTITY=([few]="$T/k1")
+	write_config gw1 gw2 gw3 target few
 	refused "three wrong keys where three are let try" "1|2" \
 	    "few \(hop 1 of 1, .*auth: .*$T/k1.*$T/k2.*$T/k3" \
 	    hop -J few -o BatchMode=yes -i "$T/k1" -i "$T/k2" -i "$T/k3" \
 	    127.0.0.1 "${PORT[echo]}"
+	files "$T/id"
 	carries "two wrong ones leave one try for the right one" \
 	    -J few -i "$T/k1" -i "$T/k2" -i "$T/id"
 	conf "Host gw1" "PubkeyAcceptedAlgorithms rsa-sha2-512"

@@ -190,31 +190,50 @@ fetch(struct chain *c, struct link *l)
 	return status;
 }
 
-/* From a session to one with the host that is meant. */
+/* From the hop before to a session with the host that is meant. */
 static int
-verify(struct chain *c, struct link *l)
+meet(struct chain *c, struct link *l)
 {
 	int status;
 
-	while ((status = hostkey_check(c, l)) != OK && l->cert_wanted)
-		if ((status = fetch(c, l)) != OK ||
-		    (status = reach(c, l)) != OK)
-			break;
+	if ((status = reach(c, l)) == OK)
+		while ((status = hostkey_check(c, l)) != OK && l->cert_wanted)
+			if ((status = fetch(c, l)) != OK ||
+			    (status = reach(c, l)) != OK)
+				break;
+	hostkey_done(l);
 	return status;
 }
 
-/* Connects to hop through the one before, verifies it and logs in. */
+/* From such a session to one in which we are logged in. */
+static int
+log_in(struct chain *c, struct link *l)
+{
+	struct login *login = auth_new(c, l);
+	int status;
+
+	while ((status = auth(login)) != OK && auth_returns(login)) {
+		say_debug(1, "%s (hop %d): it has hung up; back with the keys "
+		    "that it has not seen", l->hop->name, l->number);
+		failure_forget(c);
+		link_over(l, "it has refused too many keys");
+		take_down(l);
+		c->sequence->tries = 0;
+		if ((status = meet(c, l)) != OK)
+			break;
+	}
+	auth_free(login);
+	return status;
+}
+
 static int
 add_link(struct chain *c, const struct hop *hop)
 {
 	struct link *l = link_new(c, hop);
 	int status;
 
-	if ((status = reach(c, l)) == OK)
-		status = verify(c, l);
-	hostkey_done(l);
-	if (status == OK)
-		status = auth(c, l);
+	if ((status = meet(c, l)) == OK)
+		status = log_in(c, l);
 	libssh_overhear(NULL);
 	return status;
 }

@@ -466,13 +466,13 @@ call(struct login *login)
 }
 
 /*
- * Tries to log in with k, a key of the agent, under the name blob, which is
- * its own or that of a certificate for it.  Returns what ssh_userauth_agent()
+ * Tries to log in with k, a key of agent's, under the name blob, which is its
+ * own or that of a certificate for it.  Returns what ssh_userauth_agent()
  * does; a chain that has failed meanwhile leaves its status in login.
  */
 int
-agent_login(struct login *login, const struct agent_key *k, const void *blob,
-    size_t len)
+agent_login(struct login *login, struct agent *agent,
+    const struct agent_key *k, const void *blob, size_t len)
 {
 	struct link *l = login->l;
 	int pair[2], rc;
@@ -482,7 +482,7 @@ agent_login(struct login *login, const struct agent_key *k, const void *blob,
 		return SSH_AUTH_DENIED;
 	if ((pid = child_fork(SIGTERM)) == 0) {
 		close(pair[0]);
-		stand_in(pair[1], &login->agent, k, blob, len);
+		stand_in(pair[1], agent, k, blob, len);
 	}
 	close(pair[1]);
 	give(l, pair[0]);
@@ -493,7 +493,7 @@ agent_login(struct login *login, const struct agent_key *k, const void *blob,
 	if (pid != -1)
 		(void)child_wait(pid);
 	if (rc == SSH_AUTH_ERROR)
-		drop_if_gone(&login->agent);
+		drop_if_gone(agent);
 	return rc;
 }
 

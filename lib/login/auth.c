@@ -248,13 +248,10 @@ learn(struct login *login)
 static void
 note_method(struct login *login, const struct method *m)
 {
-	const char *key = NULL, *next;
+	const char *key;
 	char *s;
 
-	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
-		key = login->offered;
-	while (key != NULL && (next = strstr(key, ", ")) != NULL)
-		key = next + 2;		/* the last one it was */
+	key = m->bit == SSH_AUTH_METHOD_PUBLICKEY ? login->last : NULL;
 	s = xasprintf("%s%s%s", m->name, key == NULL ? "" : " ",
 	    key == NULL ? "" : key);
 	str_append(&login->how, ", then ", s);
@@ -287,8 +284,10 @@ try_methods(struct login *login)
 		if (result == YES || result == LOST)
 			return result;
 		login->used |= m->bit;
-		if (result == PARTLY && ++login->partial < PARTS_MAX)
+		if (result == PARTLY && ++login->partial < PARTS_MAX) {
 			login->used = 0;
+			identity_partial(login);
+		}
 	}
 	return LOST;
 }
@@ -389,28 +388,74 @@ refused(struct login *login)
 }
 
 /*
- * Logs in to l's hop, whose host key has been checked.  Returns OK, or
- * another status after saying why not.
+ * Begins a login to l's hop, which the caller ends with auth_free().
+ */
+struct login *
+auth_new(struct chain *c, struct link *l)
+{
+	struct login *login = xcalloc(1, sizeof(*login));
+
+	login->c = c;
+	login->l = l;
+	TAILQ_INIT(&login->identities);
+	return login;
+}
+
+/*
+ * Logs in to the hop, whose host key has been checked.  Returns OK, or
+ * another status after noting why not; auth_returns() may then have more to
+ * try.
  */
 int
-auth(struct chain *c, struct link *l)
+auth(struct login *login)
 {
-	struct login login = { .c = c, .l = l };
+	struct link *l = login->l;
 	enum result result;
 	char *says;
 	int status;
 
 	link_stage(l, STAGE_AUTH);
-	auth_renew(&login);
-	result = try_methods(&login);
-	status = login.status;
+	auth_renew(login);
+	result = try_methods(login);
+	status = login->status;
 	if ((says = banner(l)) != NULL)
 		say_debug(1, "%s (hop %d): it says \"%s\"", l->hop->name,
 		    l->number, says);
 	free(says);
 	if (status == OK && result != YES)
-		status = refused(&login);
-	pubkey_free(&login);
-	free(login.how);
+		status = refused(login);
 	return status;
+}
+
+/*
+ * A login has failed.  Has the server hung up after refusing keys, and are
+ * there others that it has not seen?  If so, and it is the first time, auth()
+ * is to be called again once there is a new session with the hop.
+ */
+int
+auth_returns(struct login *login)
+{
+	if (login->returned || login->status != OK ||
+	    login->trying != SSH_AUTH_METHOD_PUBLICKEY ||
+	    login->noffered == 0 || !auth_over(login->l) ||
+	    login->l->relay.breach != NULL || !identity_left(login))
+		return 0;
+	identity_return(login);
+	login->used = login->listed = login->partial = login->trying = 0;
+	login->banner_came = 0;
+	free(login->how);
+	login->how = NULL;
+	return 1;
+}
+
+/* Ends a login, and forgets its keys. */
+void
+auth_free(struct login *login)
+{
+	identity_free(login);
+	free(login->offered);
+	free(login->passed_over);
+	free(login->last);
+	free(login->how);
+	free(login);
 }

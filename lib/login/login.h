@@ -32,8 +32,8 @@ struct agent {
 struct login;
 
 int	 agent_open(struct chain *, struct link *, struct agent *);
-int	 agent_login(struct login *, const struct agent_key *, const void *,
-	    size_t);
+int	 agent_login(struct login *, struct agent *, const struct agent_key *,
+	    const void *, size_t);
 int	 agent_parse(struct agent *, const unsigned char *, size_t);
 void	 agent_close(struct agent *);
 
@@ -42,7 +42,44 @@ int	 privkey_read(const char *, const char *, ssh_auth_callback, void *,
 	    ssh_key *);
 
 /* auth.c: one login, method after method */
-#define MAX_KEYS	64	/* tried on one hop */
+#define MAX_KEYS	64	/* offered on one connection */
+
+/* A file that may have a private key, as far as it could be read. */
+struct key_file {
+	const char	*name;		/* the hop's */
+	ssh_key		 private;	/* NULL: encrypted, or not there */
+	ssh_key		 public;	/* NULL: not there either */
+	int		 encrypted;
+	int		 given_up;	/* asked for its passphrase in vain */
+};
+
+/* Where what is shown of a key is from. */
+enum source {
+	IDENTITY_FILE,		/* or the agent, with a key of such a file */
+	CERTIFICATE_FILE,
+	BESIDE_FILE,		/* a certificate beside an IdentityFile */
+	AGENT			/* and no file names it */
+};
+
+enum state {
+	FRESH,			/* the server has not seen it */
+	STALE,			/* before it took another method */
+	REFUSED,
+	TAKEN
+};
+
+/* A key that may be offered: what is shown, and who signs. */
+struct identity {
+	TAILQ_ENTRY(identity)	 entry;
+	char			*name;	/* the file's, or the comment */
+	ssh_key			 shown;	/* key or certificate; NULL: what
+					 * is in the file is not known */
+	struct key_file		*file;	/* of the private half, or NULL */
+	const struct agent_key	*held;	/* the same with the agent, or NULL */
+	enum source		 source;
+	enum state		 state;
+};
+TAILQ_HEAD(identity_list, identity);
 
 /* How one key, or one method, went. */
 enum result {
@@ -69,16 +106,23 @@ struct login {
 	int		 banner_shown;
 	int		 rounds;	/* of questions, or of none */
 	int		 mute;		/* there was nobody to ask */
-	ssh_key		 tried[MAX_KEYS];	/* public halves */
-	size_t		 ntried;
+	struct key_file	*files;		/* NULL: not read yet */
+	size_t		 nfiles;
+	struct identity_list identities;
+	int		 noffered;	/* of them, on this connection */
+	char		*last;		/* of those, as the line names it */
 	struct agent	 agent;
 	int		 agent_asked;
+	int		 returned;	/* with the keys it had not seen */
 	char		*how;		/* methods that were taken */
 	char		*offered;	/* which keys, for the failure's line */
 	char		*passed_over;	/* which not, and why */
 };
 
-int	 auth(struct chain *, struct link *);
+struct login *auth_new(struct chain *, struct link *);
+int	 auth(struct login *);
+int	 auth_returns(struct login *);
+void	 auth_free(struct login *);
 
 /* turn.c: one step of a login */
 #define LINES_MAX	20	/* of a server's, shown in one login */
@@ -91,8 +135,17 @@ int	 auth_look(struct login *);
 int	 auth_ask(struct login *, const char *, int, char *);
 enum result auth_judge(struct login *, int);
 
+/* identity.c: which keys there are, and which is next */
+struct identity *identity_next(struct login *);
+int	 identity_unlock(struct login *, struct identity *);
+int	 identity_reveal(struct login *, struct identity *);
+void	 identity_ignore(struct login *, const char *, const char *);
+void	 identity_partial(struct login *);
+int	 identity_left(const struct login *);
+void	 identity_return(struct login *);
+void	 identity_free(struct login *);
+
 /* pubkey.c: logging in with a key */
 enum result pubkey_login(struct login *);
-void	 pubkey_free(struct login *);
 
 #endif

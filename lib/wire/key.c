@@ -27,9 +27,12 @@ fingerprint(ssh_key key)
 	return copy;
 }
 
-/* What is sent of a key (RFC 4253, 6.6); returns how long it is, or -1. */
-static int
-blob(ssh_key key, unsigned char **data)
+/*
+ * Leaves what is sent of a key (RFC 4253, 6.6) in *data, which the caller
+ * frees; returns how long it is, or -1.
+ */
+int
+key_blob(ssh_key key, unsigned char **data)
 {
 	char *b64 = NULL;
 	int n;
@@ -50,9 +53,9 @@ int
 key_same(ssh_key a, ssh_key b)
 {
 	unsigned char *x, *y;
-	int n = blob(a, &x), same;
+	int n = key_blob(a, &x), same;
 
-	same = n == blob(b, &y) && n > 0 && memcmp(x, y, n) == 0;
+	same = n == key_blob(b, &y) && n > 0 && memcmp(x, y, n) == 0;
 	free(x);
 	free(y);
 	return same;
@@ -137,7 +140,7 @@ uncertified(ssh_key key)
 	unsigned char *c;
 	char *name, *end;
 	ssh_key plain = NULL;
-	int n = blob(key, &c), sk;
+	int n = key_blob(key, &c), sk;
 
 	if ((type = skip_string(c, c + (n > 0 ? n : 0))) == NULL)
 		return NULL;
@@ -182,7 +185,7 @@ key_certifies(ssh_key cert, ssh_key key)
 {
 	const unsigned char *a, *b;
 	unsigned char *c, *k;
-	int clen = blob(cert, &c), klen = blob(key, &k), same = 0;
+	int clen = key_blob(cert, &c), klen = key_blob(key, &k), same = 0;
 
 	if (clen > 0 && klen > 0) {
 		a = skip_string(skip_string(c, c + clen), c + clen);

@@ -117,6 +117,7 @@ link_reset(struct link *l)
 {
 	l->dead = 0;
 	l->since = 0;
+	l->agentfd = -1;	/* the session's, which has closed it */
 	ssh_key_free(l->pin.key);
 	memset(&l->pin, 0, sizeof(l->pin));
 }

@@ -282,6 +282,7 @@ int	 run_program(struct chain *, char *const [], const char *,
 void	 run_free(struct run *);
 
 /* key.c: public keys */
+int	 key_blob(ssh_key, unsigned char **);
 char	*key_fingerprint(ssh_key);
 int	 key_same(ssh_key, ssh_key);
 ssh_key	 key_public(ssh_key);

@@ -1,0 +1,549 @@
+/*
+ * Which keys there are for a login, and which of them is next: those that
+ * ssh_config names and that need no question, in a file or with the agent;
+ * then the agent's others, then the files that ssh looks at by itself, and
+ * last what needs a passphrase.  A certificate stands beside its key, whoever
+ * has the private half.
+ */
+
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "login/login.h"
+
+#define LAST	100		/* behind every rank */
+
+/*
+ * Notes, once, why a key is of no use, for -v and for the line about a login
+ * that has failed.
+ */
+void
+identity_ignore(struct login *login, const char *name, const char *why)
+{
+	char *s;
+
+	s = xasprintf("%s %s", name, why);
+	if (login->passed_over == NULL ||
+	    strstr(login->passed_over, s) == NULL) {
+		say_debug(1, "%s (hop %d): %s", login->l->hop->name,
+		    login->l->number, s);
+		str_append(&login->passed_over, ", ", s);
+	}
+	free(s);
+}
+
+/* libssh asks for a passphrase: so the key has one. */
+static int
+no_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
+    void *arg)
+{
+	int *encrypted = arg;
+
+	(void)prompt;
+	(void)buf;
+	(void)len;
+	(void)echo;
+	(void)verify;
+	*encrypted = 1;
+	return -1;
+}
+
+static int
+ends_in(const char *s, const char *end)
+{
+	size_t len = strlen(s), n = strlen(end);
+
+	return len > n && strcmp(s + len - n, end) == 0;
+}
+
+/* The public half: of FILE.pub, or of an encrypted file that shows it. */
+static ssh_key
+load_public(const char *file)
+{
+	ssh_key key = NULL;
+	char *pub;
+	int rc;
+
+	pub = ends_in(file, ".pub") ? xstrdup(file) :
+	    xasprintf("%s.pub", file);
+	rc = ssh_pki_import_pubkey_file(pub, &key);
+	free(pub);
+	if (rc == SSH_OK)
+		return key;
+	return ssh_pki_import_pubkey_file(file, &key) == SSH_OK ? key : NULL;
+}
+
+/* The private half is of no use: notes why, if that is final. */
+static void
+note_unread(struct login *login, struct key_file *f, int foreign)
+{
+	if (f->public != NULL && key_in_device(f->public)) {
+		f->encrypted = 0;	/* a passphrase would be for nothing */
+		identity_ignore(login, f->name, "is in a device, which only "
+		    "an agent can use (ssh-add it)");
+	} else if (foreign)
+		identity_ignore(login, f->name, "is sealed with a cipher that "
+		    "libssh cannot open (ssh-add it)");
+	else if (!f->encrypted)
+		identity_ignore(login, f->name,
+		    "is no private key that libssh reads");
+}
+
+/* Reads what there is of a key, with a note on what cannot be used. */
+static void
+load(struct login *login, const char *name, struct key_file *f)
+{
+	struct stat st;
+	int there = !ends_in(name, ".pub") && stat(name, &st) == 0;
+	int rc = SSH_ERROR;
+
+	f->name = name;
+	if (there && st.st_uid == getuid() && (st.st_mode & 077) != 0) {
+		identity_ignore(login, name, "has permissions too open (chmod "
+		    "600)");
+		return;
+	}
+	if (there)
+		rc = privkey_read(name, NULL, no_passphrase, &f->encrypted,
+		    &f->private);
+	/* later versions read what stands for a device, and then wait for it */
+	if (rc == SSH_OK && !key_in_device(f->private)) {
+		if (ssh_pki_export_privkey_to_pubkey(f->private,
+		    &f->public) != SSH_OK)
+			f->public = NULL;
+		return;
+	}
+	if (rc == SSH_OK)
+		ssh_key_free(f->private);
+	f->private = NULL;
+	f->public = load_public(name);
+	if (there)
+		note_unread(login, f, rc == SSH_EOF);
+}
+
+static struct identity *
+find(struct login *login, ssh_key shown)
+{
+	struct identity *id;
+
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if (id->shown != NULL && key_same(id->shown, shown))
+			return id;
+	return NULL;
+}
+
+/* Adds what is to be shown, a copy of it; NULL if it is there already. */
+static struct identity *
+add(struct login *login, ssh_key shown, const char *name)
+{
+	struct identity *id;
+
+	if (shown != NULL && find(login, shown) != NULL)
+		return NULL;
+	id = xcalloc(1, sizeof(*id));
+	id->name = xstrdup(name);
+	if (shown != NULL && (id->shown = key_public(shown)) == NULL)
+		id->state = REFUSED;	/* libssh cannot show it */
+	TAILQ_INSERT_TAIL(&login->identities, id, entry);
+	return id;
+}
+
+static void
+add_of_file(struct login *login, struct key_file *f, ssh_key shown,
+    const char *name, enum source source)
+{
+	struct identity *id;
+
+	if ((id = add(login, shown, name)) == NULL)
+		return;
+	id->file = f;
+	id->source = source;
+}
+
+/* Returns the certificate in a file, or NULL. */
+static ssh_key
+read_certificate(struct login *login, const char *file)
+{
+	struct stat st;
+	ssh_key cert;
+
+	if (stat(file, &st) == -1)
+		return NULL;
+	if (ssh_pki_import_cert_file(file, &cert) == SSH_OK)
+		return cert;
+	identity_ignore(login, file, "is no certificate that libssh reads");
+	return NULL;
+}
+
+/* The certificate of that name, if it is one for the key of f. */
+static void
+add_certificate(struct login *login, struct key_file *f, const char *file,
+    enum source source)
+{
+	ssh_key cert;
+
+	if ((cert = read_certificate(login, file)) == NULL)
+		return;
+	if (key_certifies(cert, f->public))
+		add_of_file(login, f, cert, file, source);
+	ssh_key_free(cert);
+}
+
+/*
+ * The certificates for the key of f: CertificateFile's, or if there is none,
+ * the one that lies beside it, as with ssh.
+ */
+static void
+add_certificates(struct login *login, struct key_file *f)
+{
+	const struct strlist *files = &login->l->hop->certificatefile;
+	int base = strlen(f->name) - (ends_in(f->name, ".pub") ? 4 : 0);
+	char *beside;
+	size_t i;
+
+	for (i = 0; i < files->n; i++)
+		add_certificate(login, f, files->v[i], CERTIFICATE_FILE);
+	if (files->n > 0)
+		return;
+	beside = xasprintf("%.*s-cert.pub", base, f->name);
+	add_certificate(login, f, beside, BESIDE_FILE);
+	free(beside);
+}
+
+/* What a file can show; PEM shows nothing of a key that is encrypted. */
+static void
+add_file(struct login *login, struct key_file *f)
+{
+	if (f->public != NULL)
+		add_certificates(login, f);
+	if (f->public != NULL || f->encrypted)
+		add_of_file(login, f, f->public, f->name, IDENTITY_FILE);
+}
+
+/* A CertificateFile whose key no IdentityFile is: the agent may have it. */
+static void
+add_others(struct login *login)
+{
+	const struct strlist *files = &login->l->hop->certificatefile;
+	ssh_key cert;
+	size_t i;
+
+	for (i = 0; i < files->n; i++) {
+		if ((cert = read_certificate(login, files->v[i])) == NULL)
+			continue;
+		add_of_file(login, NULL, cert, files->v[i], CERTIFICATE_FILE);
+		ssh_key_free(cert);
+	}
+}
+
+static void
+load_files(struct login *login)
+{
+	const struct strlist *names = &login->l->hop->identityfile;
+	struct key_file *f;
+	size_t i;
+
+	login->files = xcalloc(names->n + 1, sizeof(*login->files));
+	for (i = 0; i < names->n; i++) {
+		f = &login->files[login->nfiles++];
+		load(login, names->v[i], f);
+		add_file(login, f);
+	}
+	add_others(login);
+}
+
+/* Is the agent's key, or certificate, for the key of one of the files? */
+static int
+named(const struct login *login, ssh_key key)
+{
+	const struct key_file *f;
+	size_t i;
+
+	for (i = 0; i < login->nfiles; i++) {
+		f = &login->files[i];
+		if (f->public != NULL && (ssh_key_cmp(f->public, key,
+		    SSH_KEY_CMP_PUBLIC) == 0 || key_certifies(key, f->public)))
+			return 1;
+	}
+	return 0;
+}
+
+/* The agent holds k: it can sign with k, and for certificates over it. */
+static void
+add_held(struct login *login, const struct agent_key *k)
+{
+	int only = login->l->hop->identitiesonly == 1, of_file;
+	struct identity *id;
+
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if (id->held == NULL && id->source != IDENTITY_FILE &&
+		    (id->file != NULL || !only) && id->shown != NULL &&
+		    key_certifies(id->shown, k->key))
+			id->held = k;
+	if ((id = find(login, k->key)) != NULL) {
+		id->held = k;
+		return;
+	}
+	if (!(of_file = named(login, k->key)) && only)
+		return;
+	if ((id = add(login, k->key, k->comment)) == NULL)
+		return;
+	id->held = k;
+	id->source = of_file ? IDENTITY_FILE : AGENT;
+}
+
+static void
+ask_agent(struct login *login)
+{
+	size_t i;
+
+	login->agent_asked = 1;
+	login->status = agent_open(login->c, login->l, &login->agent);
+	for (i = 0; i < login->agent.n; i++)
+		add_held(login, &login->agent.keys[i]);
+}
+
+/*
+ * ssh -G does not tell its own list of files from one that is written: it is
+ * the one with all of these, and nobody writes that.
+ */
+static int
+own_list(const struct hop *hop)
+{
+	static const char *const all[] = { "/.ssh/id_rsa", "/.ssh/id_ecdsa",
+	    "/.ssh/id_ed25519" };
+	size_t i, n, found = 0;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (n = 0; n < hop->identityfile.n; n++)
+			found += ends_in(hop->identityfile.v[n], all[i]);
+	return found == i;
+}
+
+static int
+signs(const struct login *login, const struct identity *id)
+{
+	if (id->file != NULL && id->file->private != NULL)
+		return 1;
+	if (id->held != NULL && login->agent.fd != -1)
+		return 1;
+	return id->file != NULL && id->file->encrypted &&
+	    !id->file->given_up;
+}
+
+/* The order of ssh, which a server may be as patient as. */
+static int
+rank_of_ssh(const struct identity *id)
+{
+	if (id->source == CERTIFICATE_FILE)
+		return 0;
+	if (id->held != NULL && id->source != BESIDE_FILE)
+		return id->source == AGENT ? 2 : 1;
+	return 3;
+}
+
+static int
+rank(const struct login *login, const struct identity *id)
+{
+	if (id->state == REFUSED || id->state == TAKEN || !signs(login, id))
+		return LAST;
+	if (id->state == STALE)
+		return 10;
+	if (login->returned)
+		return rank_of_ssh(id);
+	if (id->held != NULL && id->source != AGENT)
+		return 0;
+	if (id->file != NULL && id->file->private != NULL)
+		return own_list(login->l->hop) ? 3 : 1;
+	return id->held != NULL ? 2 : 4;
+}
+
+static struct identity *
+best(struct login *login)
+{
+	struct identity *id, *first = NULL;
+	int least = LAST, r;
+
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if ((r = rank(login, id)) < least) {
+			least = r;
+			first = id;
+		}
+	return first;
+}
+
+/* Is there one file that says which key it is, so that no agent is asked? */
+static int
+one_file(const struct login *login)
+{
+	const struct key_file *f, *one = NULL;
+	size_t i;
+
+	for (i = 0; i < login->nfiles; i++) {
+		f = &login->files[i];
+		if (f->public == NULL && !f->encrypted)
+			continue;
+		if (one != NULL)
+			return 0;
+		one = f;
+	}
+	return one != NULL && one->private != NULL &&
+	    !own_list(login->l->hop);
+}
+
+/*
+ * Returns the key to be offered next, which stays login's, or NULL: there is
+ * none, or the chain has failed meanwhile, as login's status says.  Files are
+ * read when the first is wanted, and the agent is asked when it matters what it
+ * holds.
+ */
+struct identity *
+identity_next(struct login *login)
+{
+	struct identity *id = NULL;
+
+	if (login->files == NULL)
+		load_files(login);
+	if (login->noffered >= MAX_KEYS)
+		return NULL;
+	if (!login->agent_asked && !login->returned && one_file(login))
+		id = best(login);
+	if (id == NULL && !login->agent_asked)
+		ask_agent(login);
+	if (id == NULL && login->status == OK)
+		id = best(login);
+	return id;
+}
+
+/* Asks for the passphrase until it opens the file, or once in vain. */
+static void
+ask_passphrase(struct login *login, struct key_file *f)
+{
+	char answer[ANSWER_MAX], *text, *seen;
+	int n = login->l->hop->numberofpasswordprompts;
+
+	text = xasprintf("Enter passphrase for key '%s': ", f->name);
+	seen = str_visible(text);
+	free(text);
+	for (n = n == -1 ? 3 : n; n > 0 && f->private == NULL; n--) {
+		if (auth_ask(login, seen, 0, answer) == -1 ||
+		    *answer == '\0')
+			break;
+		if (privkey_read(f->name, answer, NULL, NULL, &f->private) !=
+		    SSH_OK)
+			f->private = NULL;
+		explicit_bzero(answer, sizeof(answer));
+	}
+	free(seen);
+}
+
+/*
+ * Opens the file that has id's private half, with a passphrase from a person.
+ * Returns 0, or -1 if there was none that opens it; that may be because the
+ * chain has failed, as login's status says.
+ */
+int
+identity_unlock(struct login *login, struct identity *id)
+{
+	struct key_file *f = id->file;
+
+	if (f->private != NULL)
+		return 0;
+	ask_passphrase(login, f);
+	if (f->private != NULL)
+		return 0;
+	f->given_up = 1;
+	identity_ignore(login, f->name, login->mute ?
+	    "is encrypted, and nobody can be asked (ssh-add it)" :
+	    "was not unlocked");
+	return -1;
+}
+
+/*
+ * Opens a file of which nothing could be shown (PEM); what it has is then
+ * among the others, and id is done with.  Returns as identity_unlock().
+ */
+int
+identity_reveal(struct login *login, struct identity *id)
+{
+	struct key_file *f = id->file;
+
+	id->state = REFUSED;
+	if (identity_unlock(login, id) == -1 ||
+	    ssh_pki_export_privkey_to_pubkey(f->private, &f->public) !=
+	    SSH_OK)
+		return -1;
+	add_file(login, f);
+	return 0;
+}
+
+/*
+ * A method was taken, and the server wants more.  ssh now offers all its keys
+ * again; here those that were not offered come first.
+ */
+void
+identity_partial(struct login *login)
+{
+	struct identity *id;
+
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if (id->state != FRESH && id->shown != NULL)
+			id->state = STALE;
+}
+
+/* Is there a key, by all that is known, which the server has not seen? */
+int
+identity_left(const struct login *login)
+{
+	const struct identity *id;
+
+	if (!login->agent_asked)
+		return 1;
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if (id->state == FRESH && signs(login, id))
+			return 1;
+	return 0;
+}
+
+/*
+ * From now on, on a connection of its own, only what the server has not seen
+ * is offered, in the order that ssh has, and again what it has taken.
+ */
+void
+identity_return(struct login *login)
+{
+	struct identity *id;
+
+	login->returned = 1;
+	login->noffered = 0;
+	TAILQ_FOREACH(id, &login->identities, entry)
+		if (id->state == STALE)
+			id->state = REFUSED;
+		else if (id->state == TAKEN)
+			id->state = FRESH;
+}
+
+/* Frees all keys, and the agent. */
+void
+identity_free(struct login *login)
+{
+	struct identity *id;
+
+	while ((id = TAILQ_FIRST(&login->identities)) != NULL) {
+		TAILQ_REMOVE(&login->identities, id, entry);
+		ssh_key_free(id->shown);
+		free(id->name);
+		free(id);
+	}
+	while (login->nfiles > 0) {
+		login->nfiles--;
+		ssh_key_free(login->files[login->nfiles].private); /* wipes */
+		ssh_key_free(login->files[login->nfiles].public);
+	}
+	free(login->files);
+	if (login->agent_asked)
+		agent_close(&login->agent);
+}
