@@ -68,6 +68,7 @@ int	 say_level(void);
 void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_debug(int, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
+void	 say_dying(const char *, enum stage, const char *);
 const char *say_stage(enum stage);
 uint64_t say_began(void);
 int	 say_live(void);

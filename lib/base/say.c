@@ -246,6 +246,33 @@ say_debug(int n, const char *fmt, ...)
 	va_end(ap);
 }
 
+/*
+ * Says a line as that about a failure, unless -q: which hop (NULL: not known),
+ * at which stage, and the text.  May be called by a signal.
+ */
+void
+say_dying(const char *label, enum stage stage, const char *text)
+{
+	struct pollfd pfd = { sayfd, POLLOUT, 0 };
+	static char line[PIPE_BUF];
+
+	if (level == QUIET || sayfd == -1 || poll(&pfd, 1, 0) != 1 ||
+	    !(pfd.revents & POLLOUT))
+		return;
+	say_erase();
+	(void)strlcpy(line, "proxyhop: ", sizeof(line));
+	if (label != NULL) {
+		(void)strlcat(line, label, sizeof(line));
+		(void)strlcat(line, ": ", sizeof(line));
+		(void)strlcat(line, say_stage(stage), sizeof(line));
+		(void)strlcat(line, ": ", sizeof(line));
+	}
+	(void)strlcat(line, text, sizeof(line));
+	(void)strlcat(line, newline(), sizeof(line));
+	if (write(sayfd, line, strlen(line)) == -1)
+		sayfd = -1;
+}
+
 /* Returns the name of a stage. */
 const char *
 say_stage(enum stage stage)

@@ -232,6 +232,7 @@ add_link(struct chain *c, const struct hop *hop)
 	struct link *l = link_new(c, hop);
 	int status;
 
+	l->label = fail_label(c, l);
 	if ((status = meet(c, l)) == OK)
 		status = log_in(c, l);
 	libssh_overhear(NULL);

@@ -31,23 +31,27 @@ is_quiet(const struct hop *hop)
 	    strcasecmp(hop->loglevel, "SILENT") == 0);
 }
 
-static void
-say_failure(const struct chain *c, const struct link *l, const char *text)
+/*
+ * Returns what a line about l's failure begins with, which hop it is, or NULL
+ * if none is to be said.  The caller frees it.
+ */
+char *
+fail_label(const struct chain *c, const struct link *l)
 {
 	const struct hop *via;
-	char *addr;
+	char *addr, *label;
 
-	if (l->number == 0) {
-		say("%s (target, no gateway): %s: %s", l->hop->name,
-		    say_stage(l->stage), text);
-		return;
-	}
+	if (is_quiet(l->hop))
+		return NULL;
+	if (l->number == 0)
+		return xasprintf("%s (target, no gateway)", l->hop->name);
 	via = l->number == 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
 	addr = address(l->hop);
-	say("%s (hop %d of %d, %s%s%s): %s: %s", l->hop->name, l->number,
+	label = xasprintf("%s (hop %d of %d, %s%s%s)", l->hop->name, l->number,
 	    c->plan->nhops, addr, via == NULL ? "" : " via ",
-	    via == NULL ? "" : via->name, say_stage(l->stage), text);
+	    via == NULL ? "" : via->name);
 	free(addr);
+	return label;
 }
 
 /* Says how often the hop has failed, if more than once. */
@@ -501,6 +505,7 @@ int
 fail_say(struct chain *c, int status)
 {
 	struct failure *f = &c->failure;
+	char *label;
 
 	if (status == OK || f->what == FAIL_NOTHING)
 		return status;
@@ -508,8 +513,9 @@ fail_say(struct chain *c, int status)
 	status = f->status;
 	if (c->observer != NULL)
 		c->observer->failure(c->observer->arg, f->link, f->text);
-	if (!is_quiet(f->link->hop))
-		say_failure(c, f->link, f->text);
+	if ((label = fail_label(c, f->link)) != NULL)
+		say("%s: %s: %s", label, say_stage(f->link->stage), f->text);
+	free(label);
 	failure_forget(c);
 	return status;
 }

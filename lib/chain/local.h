@@ -63,6 +63,7 @@ int	 fetch_certificate(struct chain *, struct link *, int);
 int	 fetch_wait(struct chain *, struct link *, int *);
 
 /* fail.c: what has failed, in one line */
+char	*fail_label(const struct chain *, const struct link *);
 const char *fail_passing(struct chain *, int *);
 int	 fail_say(struct chain *, int);
 

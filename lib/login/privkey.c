@@ -143,11 +143,13 @@ privkey_read(const char *file, const char *passphrase, ssh_auth_callback ask,
 	*key = NULL;
 	if ((text = read_all(file, &len)) == NULL)
 		return SSH_ERROR;
+	watchdog_rest();	/* many rounds of a KDF take their time */
 	if (!sealed_aead(text) && ssh_pki_import_privkey_base64(text,
 	    passphrase, ask, arg, key) != SSH_OK)
 		rc = SSH_ERROR;
 	else if (*key != NULL)
 		rc = SSH_OK;
+	watchdog_feed();
 	explicit_bzero(text, len);
 	free(text);
 	scrub(len);

@@ -127,4 +127,5 @@ void
 link_free(struct link *l)
 {
 	free(l->note);
+	free(l->label);
 }

@@ -27,6 +27,10 @@ int	 relay_safe(const struct relay *);
 void	 relay_breach(struct relay *, const char *);
 void	 relay_free(struct relay *);
 
+/* watchdog.c: a limit on our own processor time */
+void	 watchdog_start(void);
+void	 watchdog_turn(struct chain *);
+
 /* keepalive.c: keepalives */
 uint64_t keepalive_due(const struct link *);
 int	 keepalive_step(struct chain *);

@@ -173,6 +173,7 @@ chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 	nfds_t own;
 	int rc;
 
+	watchdog_turn(c);
 	if ((rc = lost(c)) != OK)
 		return rc;
 	memset(pfd, 0, sizeof(pfd));

@@ -112,6 +112,7 @@ new_session(struct link *l, int fd, const char *hostkeys)
 	if ((l->session = ssh_new()) == NULL)
 		errx(RETRY, "out of memory");
 	libssh_log();
+	watchdog_start();
 	ssh_set_message_callback(l->session, on_message, NULL);
 	l->callbacks.userdata = l;
 	l->callbacks.connect_status_function = on_progress;

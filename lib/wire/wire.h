@@ -102,12 +102,14 @@ struct logged {
 	uint32_t	 maxpacket;	/* of its channel; 0: not known */
 };
 
-/* Bytes of a session; drive.c's alone. */
+/* Bytes of a session; drive.c's and watchdog.c's alone. */
 struct traffic {
 	struct ssh_counter_struct raw;		/* kept by libssh */
 	struct ssh_counter_struct packets;	/* the same */
 	int64_t			 ahead;		/* packets', of the other,
 						 * when all was written */
+	uint64_t		 made;		/* packets written, before the
+						 * last turn */
 };
 
 /* The host key that was checked; drive.c's alone. */
@@ -144,6 +146,8 @@ struct forward {
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
 	int			 number;	/* 1 .. nhops; 0: the target */
+	char			*label;		/* what failures begin with;
+						 * NULL: they are not said */
 	ssh_session		 session;
 	ssh_event		 event;		/* this session's alone */
 	struct ssh_callbacks_struct callbacks;
@@ -239,6 +243,10 @@ void	 forward_drop(struct link *);
 
 /* relay.c: one channel, two descriptors */
 int	 relay_done(const struct relay *);
+
+/* watchdog.c: a limit on our own processor time */
+void	 watchdog_feed(void);
+void	 watchdog_rest(void);
 
 /* keepalive.c: keepalives */
 uint64_t keepalive_silence(const struct link *);
