@@ -62,6 +62,8 @@ KEYS = """
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
     numberofpasswordprompts nohostauthenticationforlocalhost batchmode
     compression rekeylimit loglevel
+    gssapiauthentication gssapiclientidentity gssapiserveridentity
+    gssapitrustdns
     proxycommand pkcs11provider knownhostscommand verifyhostkeydns
 """.split()
 

@@ -10,7 +10,8 @@
 
 #include "login/login.h"
 
-#define DEFAULT_ORDER	"publickey,keyboard-interactive,password"
+#define DEFAULT_ORDER	"gssapi-with-mic,publickey,keyboard-interactive," \
+			"password"
 #define ROUNDS_MAX	1000	/* of questions, or of none, in one login */
 #define PARTS_MAX	32	/* methods that are taken, one after another */
 
@@ -28,7 +29,7 @@ static const struct method {
 	{ "keyboard-interactive", SSH_AUTH_METHOD_INTERACTIVE, kbdint },
 	{ "password", SSH_AUTH_METHOD_PASSWORD, password },
 	{ "hostbased", SSH_AUTH_METHOD_HOSTBASED, NULL },
-	{ "gssapi-with-mic", SSH_AUTH_METHOD_GSSAPI_MIC, NULL },
+	{ "gssapi-with-mic", SSH_AUTH_METHOD_GSSAPI_MIC, gssapi_login },
 	{ NULL, 0, NULL }
 };
 
@@ -186,10 +187,14 @@ is_off(const char *value)
 
 /* Is the method one that the configuration lets us use? */
 static int
-allowed(const struct hop *hop, const struct method *m)
+allowed(struct login *login, const struct method *m)
 {
+	const struct hop *hop = login->l->hop;
+
 	if (m->try == NULL)
 		return 0;
+	if (m->bit == SSH_AUTH_METHOD_GSSAPI_MIC)
+		return gssapi_possible(login);
 	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
 		return !is_off(hop->pubkeyauthentication);
 	if (m->bit == SSH_AUTH_METHOD_INTERACTIVE)
@@ -210,7 +215,7 @@ by_name(const char *name)
 
 /* The next method in order that is not used up and that the server takes. */
 static const struct method *
-next_method(const struct login *login)
+next_method(struct login *login)
 {
 	const char *order = login->l->hop->preferredauthentications;
 	const struct method *m, *next = NULL;
@@ -218,10 +223,10 @@ next_method(const struct login *login)
 
 	copy = rest = xstrdup(order == NULL ? DEFAULT_ORDER : order);
 	while (next == NULL && (name = strsep(&rest, ",")) != NULL)
-		if ((m = by_name(name)) != NULL &&
-		    allowed(login->l->hop, m) && !(login->used & m->bit) &&
+		if ((m = by_name(name)) != NULL && !(login->used & m->bit) &&
 		    (!login->listed ||
-		    (ssh_userauth_list(login->l->session, NULL) & m->bit)))
+		    (ssh_userauth_list(login->l->session, NULL) & m->bit)) &&
+		    allowed(login, m))
 			next = m;
 	free(copy);
 	return next;
@@ -251,7 +256,8 @@ note_method(struct login *login, const struct method *m)
 	const char *key;
 	char *s;
 
-	key = m->bit == SSH_AUTH_METHOD_PUBLICKEY ? login->last : NULL;
+	key = m->bit == SSH_AUTH_METHOD_PUBLICKEY ? login->last :
+	    m->bit == SSH_AUTH_METHOD_GSSAPI_MIC ? login->principal : NULL;
 	s = xasprintf("%s%s%s", m->name, key == NULL ? "" : " ",
 	    key == NULL ? "" : key);
 	str_append(&login->how, ", then ", s);
@@ -267,6 +273,8 @@ try_methods(struct login *login)
 
 	while (auth_look(login) == 0) {
 		m = next_method(login);
+		if (login->status != OK)
+			break;
 		if (!login->listed && (m == NULL ||
 		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
 			if ((result = learn(login)) != NO)
@@ -316,6 +324,11 @@ account(const struct login *login)
 		s = xasprintf("offered %s", login->offered);
 	if (login->passed_over != NULL)
 		str_append(&s, "; ", login->passed_over);
+	if (login->no_ticket != NULL && (ssh_userauth_list(login->l->session,
+	    NULL) & SSH_AUTH_METHOD_GSSAPI_MIC)) {
+		str_append(&s, "; ", "no Kerberos ticket (kinit): ");
+		str_append(&s, "", login->no_ticket);
+	}
 	if (login->mute)
 		str_append(&s, "; ", login->l->hop->batchmode == 1 ?
 		    "BatchMode: nobody is asked" : "nobody to ask");
@@ -441,6 +454,8 @@ auth_returns(struct login *login)
 	    login->l->relay.breach != NULL || !identity_left(login))
 		return 0;
 	identity_return(login);
+	if (login->partial)
+		login->gssapi_done = 0;
 	login->used = login->listed = login->partial = login->trying = 0;
 	login->banner_came = 0;
 	free(login->how);
@@ -456,6 +471,8 @@ auth_free(struct login *login)
 	free(login->offered);
 	free(login->passed_over);
 	free(login->last);
+	free(login->principal);
+	free(login->no_ticket);
 	free(login->how);
 	free(login);
 }

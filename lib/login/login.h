@@ -114,6 +114,9 @@ struct login {
 	struct agent	 agent;
 	int		 agent_asked;
 	int		 returned;	/* with the keys it had not seen */
+	char		*principal;	/* whose Kerberos ticket there is */
+	char		*no_ticket;	/* why there is none */
+	int		 gssapi_done;	/* it was tried */
 	char		*how;		/* methods that were taken */
 	char		*offered;	/* which keys, for the failure's line */
 	char		*passed_over;	/* which not, and why */
@@ -144,6 +147,10 @@ void	 identity_partial(struct login *);
 int	 identity_left(const struct login *);
 void	 identity_return(struct login *);
 void	 identity_free(struct login *);
+
+/* gssapi.c: logging in with a Kerberos ticket */
+int	 gssapi_possible(struct login *);
+enum result gssapi_login(struct login *);
 
 /* pubkey.c: logging in with a key */
 enum result pubkey_login(struct login *);

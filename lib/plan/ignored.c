@@ -14,7 +14,7 @@ static const struct {
 	const char	*instead;	/* what is so without it */
 } rows[] = {
 	{ "addkeystoagent", "no false", "no key is added to the agent" },
-	{ "gssapiauthentication", "no false", "it is not tried" },
+	{ "gssapidelegatecredentials", "no false", "no ticket is passed on" },
 	{ "gssapikeyexchange", "no false", "it is not tried" },
 	{ "hostbasedauthentication", "no false", "it is not tried" },
 	{ "localcommand", "none", "it is not run" },

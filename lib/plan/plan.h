@@ -74,6 +74,10 @@ struct hop {
 	int			 connecttimeout;	/* seconds */
 	char			*forwardcommand;	/* our own */
 	struct strlist		 globalknownhostsfile;
+	int			 gssapiauthentication;
+	char			*gssapiclientidentity;
+	char			*gssapiserveridentity;
+	int			 gssapitrustdns;
 	int			 hashknownhosts;
 	char			*hostkeyalgorithms;
 	char			*hostkeyalias;
