@@ -146,6 +146,8 @@ for n in 1 2; do
 	setting $n
 	asked "$question" 'no\n'
 	goes_not "no"
+	check "gw$n: no: the line says that it was the answer" \
+	    grep -Eq "and the answer was no; ask who runs gw$n" "$T/err"
 	setting $n
 	asked "$question" '\n'
 	goes_not "an empty line"

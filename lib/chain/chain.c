@@ -88,7 +88,6 @@ rest(struct chain *c, struct link *l)
 	    s->pause);
 	link_over(c->at, s->cause);
 	session_drop(l);
-	hostkey_forget(l);
 	(void)command_end(l);
 	if (l->number > 1)
 		forward_withdraw(l - 1);
@@ -126,17 +125,17 @@ approach(struct chain *c, struct link *l, int *fd)
  * host is read while its server is being waited for.
  */
 static int
-connect_session(struct chain *c, struct link *l, int fd)
+connect_session(struct chain *c, struct link *l, struct trust *t, int fd)
 {
-	char *hostkeys = hostkey_algorithms(l);
+	char *hostkeys = trust_algorithms(t);
 	int status;
 
 	status = session_begin(c, l, fd, hostkeys);
 	if (status == OK)
-		status = hostkey_read(c, l);
+		status = trust_read(t);
 	if (status == OK) {
 		free(hostkeys);
-		hostkeys = hostkey_algorithms(l);
+		hostkeys = trust_algorithms(t);
 		status = session_kex(c, l, hostkeys);
 	}
 	free(hostkeys);
@@ -145,13 +144,13 @@ connect_session(struct chain *c, struct link *l, int fd)
 
 /* From the hop before to a session with this one. */
 static int
-reach(struct chain *c, struct link *l)
+reach(struct chain *c, struct link *l, struct trust *t)
 {
 	int fd, status;
 
 	for (;;) {
 		if ((status = approach(c, l, &fd)) == OK)
-			status = connect_session(c, l, fd);
+			status = connect_session(c, l, t, fd);
 		if (status == OK || !again(c) || (status = rest(c, l)) != OK)
 			return status;
 	}
@@ -162,7 +161,6 @@ static void
 take_down(struct link *l)
 {
 	session_drop(l);
-	hostkey_forget(l);
 	(void)command_end(l);
 	if (l->number > 1)
 		forward_withdraw(l - 1);
@@ -170,38 +168,66 @@ take_down(struct link *l)
 
 /* Asks l's server for its certificate, over a connection of its own. */
 static int
-fetch(struct chain *c, struct link *l)
+fetch(struct chain *c, struct link *l, struct trust *t)
 {
 	int fd, found, status;
 
 	link_over(l, "its certificate has to be asked for");
 	take_down(l);
 	c->sequence->tries = 0;
-	if ((status = fetch_wait(c, l, &found)) != OK || found)
+	if ((status = trust_fetch_wait(t, &found)) != OK || found)
 		return status;
 	while ((status = approach(c, l, &fd)) != OK)
 		if (!again(c) || (status = rest(c, l)) != OK)
 			break;
 	if (status == OK) {
-		status = fetch_certificate(c, l, fd);
+		status = trust_fetch(t, fd);
 		close(fd);
 	}
 	take_down(l);
 	return status;
 }
 
-/* From the hop before to a session with the host that is meant. */
+/* Asks a person about the key of l's server. */
 static int
-meet(struct chain *c, struct link *l)
+ask(struct chain *c, struct link *l, struct trust *t, enum verdict *verdict)
+{
+	char answer[ANSWER_MAX];
+	int got, status;
+
+	status = prompt(c, l, trust_question(t), 1, answer, &got);
+	if (status != OK)
+		return status;
+	return trust_answer(t, got ? answer : NULL, verdict);
+}
+
+/* Asks l's server for a certificate, and looks at its key again. */
+static int
+check_again(struct chain *c, struct link *l, struct trust *t,
+    enum verdict *verdict)
 {
 	int status;
 
-	if ((status = reach(c, l)) == OK)
-		while ((status = hostkey_check(c, l)) != OK && l->cert_wanted)
-			if ((status = fetch(c, l)) != OK ||
-			    (status = reach(c, l)) != OK)
-				break;
-	hostkey_done(l);
+	if ((status = fetch(c, l, t)) != OK ||
+	    (status = reach(c, l, t)) != OK)
+		return status;
+	return trust_check(t, verdict);
+}
+
+/* From the hop before to a session with the host that was meant. */
+static int
+meet(struct chain *c, struct link *l)
+{
+	struct trust *t = trust_new(c, l);
+	enum verdict verdict;
+	int status;
+
+	if ((status = reach(c, l, t)) == OK)
+		status = trust_check(t, &verdict);
+	while (status == OK && verdict != TRUSTED)
+		status = verdict == TRUST_ASK ? ask(c, l, t, &verdict) :
+		    check_again(c, l, t, &verdict);
+	trust_free(t);
 	return status;
 }
 
@@ -338,8 +364,7 @@ chain_close(struct chain *c)
 		l = &c->links[--c->n];
 		session_drop(l);
 		forward_drop(l);
-		hostkey_forget(l);
-		link_free(l);
+			link_free(l);
 		(void)command_end(l);
 	}
 	free(c->sequence);

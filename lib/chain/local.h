@@ -58,10 +58,6 @@ const struct observer *timing_observer(const struct timing *);
 void	 timing_add(struct timing *, const struct timing_row *);
 void	 timing_end(struct timing *);
 
-/* fetch.c: certificates from servers */
-int	 fetch_certificate(struct chain *, struct link *, int);
-int	 fetch_wait(struct chain *, struct link *, int *);
-
 /* fail.c: what has failed, in one line */
 char	*fail_label(const struct chain *, const struct link *);
 const char *fail_passing(struct chain *, int *);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trust/trust.h"
+#include "trust/local.h"
 
 #define NAME	"proxyhop.certs"
 

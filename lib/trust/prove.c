@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "trust/trust.h"
+#include "trust/local.h"
 
 #define TRIES	2	/* to fetch one; behind one name may be several hosts */
 #define CERT	"-cert-v01@openssh.com"
@@ -22,14 +22,14 @@ principal_name(const struct hop *hop)
 }
 
 static int
-has_marker(const struct link *l, enum marker marker, const struct pub *pub)
+has_marker(const struct trust *t, enum marker marker, const struct pub *pub)
 {
 	const struct knowns *k;
 	struct pub other;
 	size_t i;
 	int found = 0;
 
-	for (k = l->known; k < l->known + 3; k++)
+	for (k = t->known; k < t->known + 3; k++)
 		for (i = 0; !found && i < k->n; i++) {
 			if (k->v[i].marker != marker)
 				continue;
@@ -43,37 +43,37 @@ has_marker(const struct link *l, enum marker marker, const struct pub *pub)
 }
 
 /*
- * The files of l's hop have been read: if they know a CA for it, reads the
+ * The files have been read: if they know a CA for the hop of t, reads the
  * certificates that it has shown before.  prove_forget() must follow.
  */
 void
-prove_prepare(struct link *l)
+prove_prepare(struct trust *t)
 {
-	if (!has_marker(l, AUTHORITY, NULL))
+	if (!has_marker(t, AUTHORITY, NULL))
 		return;
-	if (l->proof == NULL) {
-		l->proof = xcalloc(1, sizeof(*l->proof));
-		l->proof->lock = -1;
+	if (t->proof == NULL) {
+		t->proof = xcalloc(1, sizeof(*t->proof));
+		t->proof->lock = -1;
 	}
-	prove_read(l);
+	prove_read(t);
 }
 
-/* Reads the certificates of l's hop again: others may have added some. */
+/* Reads the certificates of the hop again: others may have added some. */
 void
-prove_read(struct link *l)
+prove_read(struct trust *t)
 {
-	char *name = known_name(l->hop, 1);
+	char *name = known_name(t->l->hop, 1);
 
-	certs_free(&l->proof->cached);
-	certs_read(&l->proof->cached, name);
+	certs_free(&t->proof->cached);
+	certs_read(&t->proof->cached, name);
 	free(name);
 }
 
-/* Frees what l's hop has been proved with. */
+/* Frees what the hop has been proved with. */
 void
-prove_forget(struct link *l)
+prove_forget(struct trust *t)
 {
-	struct proof *p = l->proof;
+	struct proof *p = t->proof;
 
 	if (p == NULL)
 		return;
@@ -83,7 +83,7 @@ prove_forget(struct link *l)
 	if (p->lock != -1)
 		close(p->lock);
 	free(p);
-	l->proof = NULL;
+	t->proof = NULL;
 }
 
 static int
@@ -101,17 +101,10 @@ of_type(const struct certs *certs, const char *type)
 
 /* Is there a certificate for a key of this type, a plain one? */
 int
-prove_prefers(const struct link *l, const char *type)
+prove_prefers(const struct trust *t, const char *type)
 {
-	return l->proof != NULL && (of_type(&l->proof->cached, type) ||
-	    of_type(&l->proof->fetched, type));
-}
-
-/* How many certificates of l's hop have been read? */
-int
-prove_cached(const struct link *l)
-{
-	return l->proof == NULL ? 0 : (int)l->proof->cached.n;
+	return t->proof != NULL && (of_type(&t->proof->cached, type) ||
+	    of_type(&t->proof->fetched, type));
 }
 
 /*
@@ -169,19 +162,19 @@ prove_only(const struct hop *hop, const char *type)
 }
 
 static int
-is_revoked(struct chain *c, struct link *l, const struct cert *cert,
-    char **why, int *status)
+is_revoked(struct trust *t, const struct cert *cert, char **why, int *status)
 {
 	char *text;
 	int found;
 
-	if (has_marker(l, REVOKED, &cert->ca)) {
+	if (has_marker(t, REVOKED, &cert->ca)) {
 		text = pub_fingerprint(&cert->ca);
 		*why = xasprintf("the CA %s is @revoked", text);
 		free(text);
 		return 1;
 	}
-	*status = revoked_check(c, l->hop, cert->pub, &cert->ca, &found, &text);
+	*status = revoked_check(t->c, t->l->hop, cert->pub, &cert->ca, &found,
+	    &text);
 	if (text != NULL)
 		*why = xasprintf("revoked, or not to be known: "
 		    "RevokedHostKeys: %s", text);
@@ -189,10 +182,9 @@ is_revoked(struct chain *c, struct link *l, const struct cert *cert,
 	return found != 0;
 }
 
-/* What one certificate, which is for the right key, says of l's hop. */
+/* What one certificate, which is for the right key, proves of the hop. */
 static int
-weigh(struct chain *c, struct link *l, const struct pub *pub,
-    enum proved *proved, char **why)
+weigh(struct trust *t, const struct pub *pub, enum proved *proved, char **why)
 {
 	struct cert cert;
 	const char *wrong;
@@ -204,17 +196,18 @@ weigh(struct chain *c, struct link *l, const struct pub *pub,
 		*why = xstrdup("its certificate is not understood");
 		return OK;
 	}
-	name = principal_name(l->hop);
-	wrong = cert_wrong(&cert, name, l->hop->casignaturealgorithms,
+	name = principal_name(t->l->hop);
+	wrong = cert_wrong(&cert, name, t->l->hop->casignaturealgorithms,
 	    time(NULL));
-	if (is_revoked(c, l, &cert, why, &status))
+	if (is_revoked(t, &cert, why, &status))
 		*proved = DISPROVED;
-	else if (status == OK && !has_marker(l, AUTHORITY, &cert.ca))
+	else if (status == OK && !has_marker(t, AUTHORITY, &cert.ca))
 		*why = xstrdup("No matching CA found");
 	else if (status == OK && wrong != NULL) {
 		*proved = DISPROVED;
 		*why = xstrdup(wrong);
-	} else if (status == OK && (status = cert_signed(c, &cert, why)) == OK) {
+	} else if (status == OK && (status = cert_signed(t->c, &cert, why)) ==
+	    OK) {
 		*proved = *why == NULL ? PROVED : DISPROVED;
 		if (*why == NULL)
 			*why = cert_proof(&cert, name);
@@ -226,8 +219,8 @@ weigh(struct chain *c, struct link *l, const struct pub *pub,
 
 /* The first of certs that proves key, or the last reason why none does. */
 static int
-weigh_all(struct chain *c, struct link *l, const struct certs *certs,
-    const struct pub *key, enum proved *proved, char **why, size_t *which)
+weigh_all(struct trust *t, const struct certs *certs, const struct pub *key,
+    enum proved *proved, char **why, size_t *which)
 {
 	size_t i;
 	int status = OK;
@@ -237,47 +230,58 @@ weigh_all(struct chain *c, struct link *l, const struct certs *certs,
 			continue;
 		free(*why);
 		*why = NULL;
-		status = weigh(c, l, &certs->v[i], proved, why);
+		status = weigh(t, &certs->v[i], proved, why);
 		*which = i;
 	}
 	return status;
 }
 
+/* By the certificates that were fetched now; one that proves it is kept. */
+static int
+weigh_fetched(struct trust *t, const struct pub *key, enum proved *proved,
+    char **why)
+{
+	const struct certs *fetched = &t->proof->fetched;
+	size_t which = 0;
+	char *name;
+	int status;
+
+	status = weigh_all(t, fetched, key, proved, why, &which);
+	if (*proved == PROVED) {
+		name = known_name(t->l->hop, 1);
+		certs_write(name, &fetched->v[which]);
+		free(name);
+	} else if (*why == NULL)
+		*why = xstrdup("the certificate is for another key");
+	return status;
+}
+
 /*
- * Is the key of l's server proved by a certificate, shown before or now?  In
- * *why is then how, else why not; the caller frees it.  l->cert_wanted asks for
- * one to be fetched, and for another session.  Returns OK, or another status if
- * the chain has failed.
+ * Is t's key proved by a certificate, shown before or now?  Returns OK, and in
+ * *why how, or why not, or NULL; the caller frees it.  TO_FETCH asks for a
+ * certificate to be fetched, and for another session.  Returns another status
+ * if the chain has failed.
  */
 int
-prove(struct chain *c, struct link *l, enum proved *proved, char **why)
+prove(struct trust *t, enum proved *proved, char **why)
 {
 	struct proof *p;
 	struct pub key;
-	char *name;
 	size_t which = 0;
 	int status;
 
 	*proved = UNPROVED;
 	*why = NULL;
-	prove_prepare(l);
-	if ((p = l->proof) == NULL || pub_of(&key, l->pin.key) == -1)
+	prove_prepare(t);
+	if ((p = t->proof) == NULL || pub_of(&key, t->found.key) == -1)
 		return OK;
-	status = weigh_all(c, l, &p->cached, &key, proved, why, &which);
-	if (status == OK && *proved != PROVED && p->fetched.n > 0) {
-		status = weigh_all(c, l, &p->fetched, &key, proved, why,
-		    &which);
-		if (*proved == PROVED) {
-			name = known_name(l->hop, 1);
-			certs_write(name, &p->fetched.v[which]);
-			free(name);
-		} else if (*why == NULL)
-			*why = xstrdup("the certificate is for another key");
-	}
+	status = weigh_all(t, &p->cached, &key, proved, why, &which);
+	if (status == OK && *proved != PROVED && p->fetched.n > 0)
+		status = weigh_fetched(t, &key, proved, why);
 	pub_free(&key);
 	if (status == OK && *proved != PROVED && p->tries < TRIES &&
 	    p->why == NULL && (*proved == UNPROVED || p->tries == 0))
-		l->cert_wanted = 1;
+		*proved = TO_FETCH;
 	else if (*why == NULL && p->why != NULL)
 		*why = xstrdup(p->why);
 	return status;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/trust.h"
+#include "trust/local.h"
 
 #define KRL_MAGIC	"SSHKRL\n"	/* and a NUL: PROTOCOL.krl */
 

@@ -65,27 +65,6 @@ struct relay {
 	void					*arg;	/* complain's */
 };
 
-enum marker {
-	PLAIN,
-	REVOKED,
-	AUTHORITY
-};
-
-/* One line of a known_hosts file. */
-struct known {
-	enum marker	 marker;
-	ssh_key		 key;
-	const char	*file;		/* borrowed from the hop */
-	unsigned	 line;
-};
-
-/* All lines about one name, in their order. */
-struct knowns {
-	char		*name;
-	struct known	*v;
-	size_t		 n;
-};
-
 struct link;
 
 /* Who is told when a stage of a link is over, and of what has failed. */
@@ -165,10 +144,6 @@ struct link {
 	struct forward		 forward;
 	struct relay		 relay;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
-	struct knowns		 known[3];	/* by name with, without port;
-						 * of KnownHostsCommand */
-	struct proof		*proof;		/* trust's; NULL: no CA is known */
-	int			 cert_wanted;	/* from the server, first */
 	int			 agentfd;	/* libssh's, see agent.c */
 };
 

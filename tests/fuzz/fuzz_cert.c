@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/trust.h"
+#include "trust/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

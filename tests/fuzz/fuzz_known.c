@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "trust/trust.h"
+#include "trust/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

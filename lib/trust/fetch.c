@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chain/local.h"
+#include "trust/local.h"
 
 #define LOCK_TIME	10000	/* ms to wait for another one that asks */
 #define LOCK_PAUSE	20
+
+#define CLOSED	"connection closed before it showed a certificate"
 
 /* Sends what is to be sent; returns -1 if the connection is gone. */
 static int
@@ -37,20 +39,20 @@ receive(int fd, struct certkex *s)
 	if ((n = read(fd, data, sizeof(data))) > 0)
 		certkex_take(s, data, n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		s->why = "connection closed before it showed a certificate";
+		s->why = CLOSED;
 }
 
 /*
- * Talks to l's server over fd, which stays the caller's, until it has shown its
- * certificate, which goes to l->proof, or else the reason.  Returns OK, or
- * another status if the chain has failed.
+ * Talks to the server over fd, which leads to it and stays the caller's, until
+ * it has shown its certificate; that, or why there is none, is kept for the
+ * next trust_check().  Returns OK, or another status if the chain has failed.
  */
 int
-fetch_certificate(struct chain *c, struct link *l, int fd)
+trust_fetch(struct trust *t, int fd)
 {
 	struct pollfd pfd = { .fd = fd };
 	struct certkex s;
-	char *types = prove_types(l->hop);
+	char *types = prove_types(t->l->hop);
 	size_t sent = 0;
 	int status = OK;
 
@@ -59,44 +61,44 @@ fetch_certificate(struct chain *c, struct link *l, int fd)
 	free(types);
 	while (status == OK && s.why == NULL && !s.done) {
 		if (send_out(fd, &s, &sent) == -1) {
-			s.why = "connection closed before it showed a "
-			    "certificate";
+			s.why = CLOSED;
 			break;
 		}
 		pfd.events = POLLIN | (sent < s.outlen ? POLLOUT : 0);
 		pfd.revents = 0;
-		status = chain_wait(c, &pfd, 1, 0);
+		status = chain_wait(t->c, &pfd, 1, 0);
 		if (status == OK && (pfd.revents & ~POLLOUT))
 			receive(fd, &s);
 	}
-	l->proof->tries++;
+	t->proof->tries++;
 	if (s.done)
-		certs_add(&l->proof->fetched, &s.cert);
+		certs_add(&t->proof->fetched, &s.cert);
 	else if (s.why != NULL)
-		l->proof->why = xstrdup(s.why);
+		t->proof->why = xstrdup(s.why);
 	certkex_free(&s);
 	return status;
 }
 
 /*
- * Waits until nobody else asks for a certificate.  Returns OK and in *found
- * whether one for l's hop has come meanwhile, or another status if the chain has
- * failed.
+ * Waits until no other process asks for a certificate.  Returns OK and in
+ * *found whether one for this hop has come meanwhile, or another status if the
+ * chain has failed.
  */
 int
-fetch_wait(struct chain *c, struct link *l, int *found)
+trust_fetch_wait(struct trust *t, int *found)
 {
-	struct proof *p = l->proof;
+	struct proof *p = t->proof;
 	uint64_t until = now() + LOCK_TIME;
-	int before = prove_cached(l), status = OK;
+	size_t before = p->cached.n;
+	int status = OK;
 
-	c->deadline = 0;	/* this is not the server's time */
+	t->c->deadline = 0;	/* this is not the server's time */
 	while (status == OK && p->lock == -1 && now() < until &&
 	    (p->lock = certs_lock()) == -1)
-		status = chain_wait(c, NULL, 0, now() + LOCK_PAUSE);
+		status = chain_wait(t->c, NULL, 0, now() + LOCK_PAUSE);
 	if (p->lock == -2)	/* there is nothing to lock */
 		p->lock = -1;
-	prove_read(l);
-	*found = prove_cached(l) > before;
+	prove_read(t);
+	*found = p->cached.n > before;
 	return status;
 }

@@ -1,0 +1,177 @@
+/*
+ * Why a host's key is not accepted, and what to do: nothing that a stranger
+ * could have chosen for us.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "trust/local.h"
+
+/* Is StrictHostKeyChecking set to mode? */
+int
+strict_is(const struct hop *hop, const char *mode)
+{
+	return hop->stricthostkeychecking != NULL &&
+	    strcmp(hop->stricthostkeychecking, mode) == 0;
+}
+
+/* Is StrictHostKeyChecking off, so that a new key is added unasked? */
+int
+strict_off(const struct hop *hop)
+{
+	return strict_is(hop, "no") || strict_is(hop, "off") ||
+	    strict_is(hop, "false");
+}
+
+/*
+ * Returns the advice to remove the line, with the command; ssh-keygen(1) leaves
+ * alone a file that is not named to it.
+ */
+static char *
+removal(const struct lookup *found)
+{
+	char *name = str_shell(found->name);
+	char *file = str_shell(found->changed.file);
+	char *s = xasprintf("remove the old one: ssh-keygen -R %s -f %s", name,
+	    file);
+
+	free(name);
+	free(file);
+	return s;
+}
+
+/*
+ * Notes that t's key is another one than the known one.  Where keys are kept by
+ * address alone, two hosts may share it.  Returns a status.
+ */
+int
+refuse_changed(struct trust *t)
+{
+	const struct hop *hop = t->l->hop;
+	const struct lookup *found = &t->found;
+	char *text, *advice;
+
+	text = lookup_describe(found->key);
+	if (strcmp(found->changed.file, KNOWN_COMMAND) == 0)
+		advice = xasprintf("%s has to say so", hop->knownhostscommand);
+	else
+		advice = removal(found);
+	(void)fail(t->c, t->l, GIVEUP, "Host key verification failed: the "
+	    "host key has changed (REMOTE HOST IDENTIFICATION HAS CHANGED): "
+	    "%s offers %s, but %s has %s; somebody may be listening in%s%s; "
+	    "if it is right, %s", hop->name, text, found->changed.line,
+	    found->changed.key, strict_off(hop) ?
+	    "; StrictHostKeyChecking does not change that" : "",
+	    hop->hostkeyalias != NULL ? "" : "; if two hosts share this "
+	    "address, give each its own HostKeyAlias", advice);
+	free(advice);
+	free(text);
+	return GIVEUP;
+}
+
+static int
+is_off(const char *value)
+{
+	return value == NULL || strcmp(value, "no") == 0 ||
+	    strcmp(value, "false") == 0;
+}
+
+/* What there is instead of the line that we miss. */
+static char *
+instead(const struct hop *hop, const struct lookup *found)
+{
+	if (found->other.file != NULL)
+		return xasprintf(", but %s has %s", found->other.line,
+		    found->other.key);
+	if (found->unproved != NULL && found->authority.file != NULL)
+		return xasprintf(", and no certificate of the CA in %s proves "
+		    "it: %s", found->authority.line, found->unproved);
+	if (found->unproved != NULL)
+		return xasprintf(", and no certificate proves it: %s",
+		    found->unproved);
+	if (!is_off(hop->verifyhostkeydns))
+		return xstrdup(", and VerifyHostKeyDNS is not looked up");
+	return xstrdup("");
+}
+
+/*
+ * Returns what there is to say of a key that no line has: it is not known, and
+ * what is.  The caller frees it.
+ */
+char *
+refuse_unknown(const struct trust *t)
+{
+	const struct hop *hop = t->l->hop;
+	char *text = lookup_describe(t->found.key);
+	char *name = known_name(hop, 1), *known = instead(hop, &t->found);
+	char *s = xasprintf("%s is not known for %s%s", text, name, known);
+
+	free(known);
+	free(name);
+	free(text);
+	return s;
+}
+
+/* Adds flag and value, which is quoted for a shell. */
+static void
+add_flag(char **to, const char *flag, const char *value)
+{
+	char *quoted, *s;
+
+	if (value == NULL)
+		return;
+	quoted = str_shell(value);
+	s = xasprintf("%s %s", flag, quoted);
+	str_append(to, " ", s);
+	free(s);
+	free(quoted);
+}
+
+/*
+ * Returns the ssh command that reaches l's hop by the same route, and asks
+ * about its key: with all that decides which server that is and where its key
+ * is kept.  Of values that stand twice ssh takes the first.
+ */
+static char *
+asking_ssh(const struct chain *c, const struct link *l)
+{
+	const struct conf *conf = c->plan->conf;
+	char *route = plan_route(c->plan, l->hop, ",");
+	char *port, *s = xstrdup("ssh");
+	char *name = str_shell(l->hop->name);
+	const struct option *o;
+
+	port = xasprintf("%d", l->hop->port);
+	if (strict_is(l->hop, "yes") || strict_is(l->hop, "true"))
+		str_append(&s, " ", "-o StrictHostKeyChecking=ask");
+	if (l->hop->batchmode == 1)
+		str_append(&s, " ", "-o BatchMode=no");
+	add_flag(&s, "-F", conf->configfile);
+	add_flag(&s, "-J", route);
+	TAILQ_FOREACH(o, &conf->options, entry)
+		if (!conf_own(o) && ask_concerns(o, l->hop, l->number))
+			add_flag(&s, o->flag == 'i' ? "-i" : "-o", o->text);
+	add_flag(&s, "-p", port);
+	add_flag(&s, "-l", l->hop->user);
+	str_append(&s, " ", name);
+	free(name);
+	free(port);
+	free(route);
+	return s;
+}
+
+/*
+ * Notes that nobody has accepted t's key; ssh, by the same route, can ask.
+ * Returns a status.
+ */
+int
+refuse_unasked(struct trust *t)
+{
+	char *command = asking_ssh(t->c, t->l);
+
+	(void)fail(t->c, t->l, GIVEUP, "Host key verification failed: %s; "
+	    "compare it, and accept it with: %s", t->unknown, command);
+	free(command);
+	return GIVEUP;
+}
