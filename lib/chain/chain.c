@@ -219,7 +219,7 @@ static int
 meet(struct chain *c, struct link *l)
 {
 	struct trust *t = trust_new(c, l);
-	enum verdict verdict;
+	enum verdict verdict = TRUSTED;
 	int status;
 
 	if ((status = reach(c, l, t)) == OK)
