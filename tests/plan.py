@@ -47,6 +47,7 @@ SSH = shutil.which(os.environ.get("SSH", "ssh"))
 FACTOR = int(os.environ.get("TEST_TIME_FACTOR", "1"))
 MAX_HOPS = 16
 CONNECT_TIMEOUT = "15"
+LOGIN_TIMEOUT = "120"
 ALIVE_INTERVAL = "30"
 HOME = pwd.getpwuid(os.getuid()).pw_dir
 
@@ -61,7 +62,7 @@ KEYS = """
     checkhostip stricthostkeychecking hashknownhosts preferredauthentications
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
     numberofpasswordprompts nohostauthenticationforlocalhost batchmode
-    compression rekeylimit loglevel
+    compression rekeylimit loglevel logintimeout
     gssapiauthentication gssapiclientidentity gssapiserveridentity
     gssapitrustdns
     proxycommand pkcs11provider knownhostscommand verifyhostkeydns
@@ -426,13 +427,15 @@ def names(case, hop, answer, key):
 # The only places where proxyhop and ssh -G may differ; each takes the list of
 # ssh's values and returns what proxyhop prints.
 
-def settle_timeout(values):
-    return [CONNECT_TIMEOUT if v in ("none", "0") else v for v in values]
-
-
-# ssh's default is not to ask, and it prints that as it prints a setting.
-def settle_alive(values):
-    return [ALIVE_INTERVAL if v == "0" else v for v in values]
+# ssh's default is to wait for ever, and to ask nothing; it prints that as it
+# prints a setting.
+def own_defaults(values):
+    values["logintimeout"] = [LOGIN_TIMEOUT]
+    if values.get("connecttimeout") == ["none"]:
+        values["connecttimeout"] = [
+            "0" if values.get("proxycommand") else CONNECT_TIMEOUT]
+    if values.get("serveraliveinterval") == ["0"]:
+        values["serveraliveinterval"] = [ALIVE_INTERVAL]
 
 
 # Nobody has chosen, and the processor has AES: then that is first.
@@ -472,8 +475,6 @@ def settle_proxy(values):
 
 SETTLE = {
     "ciphers": settle_ciphers,
-    "connecttimeout": settle_timeout,
-    "serveraliveinterval": settle_alive,
     "userknownhostsfile": settle_known,
     "globalknownhostsfile": settle_known,
     "proxycommand": settle_proxy,
@@ -532,6 +533,7 @@ def plan(case):
             else:
                 same = SETTLE.get(key, list)
                 values[key] = same(answer.values.get(key, []))
+        own_defaults(values)
         made.append((hop.name, {k: v for k, v in values.items() if v}))
     return made
 

@@ -35,8 +35,11 @@ link_new(struct chain *c, const struct hop *hop)
 static void
 turn_to(struct chain *c, struct link *l)
 {
+	int seconds = l->hop->connecttimeout;
+
 	c->at = l;
-	c->deadline = now() + (uint64_t)l->hop->connecttimeout * 1000;
+	c->deadline = seconds == 0 ? FOREVER :
+	    now() + (uint64_t)seconds * 1000;
 }
 
 /*
@@ -53,7 +56,8 @@ time_left(struct chain *c, int most, const char *cause)
 
 	pause = s->tries < 5 ? PAUSE << s->tries : MAX_PAUSE;
 	if (s->tries == 0)
-		s->until = now() + (uint64_t)hop->connecttimeout * 1000;
+		s->until = now() + (uint64_t)(hop->connecttimeout > 0 ?
+		    hop->connecttimeout : CONNECT_TIMEOUT) * 1000;
 	if (most > 0 && hop->connectionattempts - 1 > most)
 		most = hop->connectionattempts - 1;
 	s->cause = cause;
@@ -93,7 +97,7 @@ rest(struct chain *c, struct link *l)
 		forward_withdraw(l - 1);
 	s->tries++;
 	c->at = l;
-	c->deadline = s->until;
+	c->deadline = l->hop->connecttimeout > 0 ? s->until : FOREVER;
 	while (status == OK && now() < until)
 		status = chain_wait(c, NULL, 0, until);
 	return status;

@@ -66,6 +66,26 @@ times(int n)
 	return text;
 }
 
+/* The same, of a hop that a command is to lead to. */
+static int
+fail_command_timeout(struct chain *c, struct link *l)
+{
+	char *command = l->hop->proxycommand == NULL ? NULL :
+	    tokens_proxy(l->hop);
+
+	if (command != NULL)
+		(void)fail(c, l, RETRY, "no answer within %d seconds through "
+		    "its ProxyCommand (%s); try that command by hand, or raise "
+		    "ConnectTimeout", l->hop->connecttimeout, command);
+	else
+		(void)fail(c, l, RETRY, "no answer within %d seconds through "
+		    "the ForwardCommand of %s (%s); try that command there, or "
+		    "raise ConnectTimeout", l->hop->connecttimeout,
+		    l[-1].hop->name, l[-1].forward.command);
+	free(command);
+	return RETRY;
+}
+
 /* l has not done what it was to do within its ConnectTimeout. */
 static int
 fail_timeout(struct chain *c, struct link *l)
@@ -95,6 +115,9 @@ fail_timeout(struct chain *c, struct link *l)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
 		    "the name server, or write the address of %s as its "
 		    "HostName", l->hop->connecttimeout, l->hop->name);
+	if (l->hop->proxycommand != NULL ||
+	    (l->number > 1 && l[-1].forward.command != NULL))
+		return fail_command_timeout(c, l);
 	return fail(c, l, RETRY, "no answer within %d seconds; check "
 	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
 	    l->hop->hostname);

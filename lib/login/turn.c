@@ -57,10 +57,12 @@ auth_tell(struct login *login, const char *lines)
 void
 auth_renew(struct login *login)
 {
+	int seconds = login->l->hop->logintimeout;
+
 	login->heard = link_received(login->l);
 	login->since = now();
-	login->c->deadline = login->since +
-	    (uint64_t)login->l->hop->logintimeout * 1000;
+	login->c->deadline = seconds == 0 ? FOREVER :
+	    login->since + (uint64_t)seconds * 1000;
 }
 
 /*

@@ -69,7 +69,7 @@ static const struct keyword keywords[] = {
 	ROW(kbdinteractiveauthentication, YESNO),
 	ROW(kexalgorithms, ALGORITHMS),
 	ROW(knownhostscommand, STRING),
-	OWN(logintimeout, SECONDS),
+	ROW(logintimeout, SECONDS),
 	ONE(loglevel, "QUIET SILENT FATAL ERROR INFO VERBOSE DEBUG "
 	    "DEBUG1 DEBUG2 DEBUG3", "INFO"),
 	ROW(macs, ALGORITHMS),

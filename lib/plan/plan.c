@@ -127,7 +127,8 @@ set_own(const struct conf *conf, struct hop *hop, int n)
 			    conf_value(option));
 		else if (keyword_set(hop, "logintimeout",
 		    conf_value(option)) == -1) {
-			say("%s: LoginTimeout is a number of seconds",
+			say("%s: LoginTimeout is a number of seconds, or "
+			    "none",
 			    hop->name);
 			return -1;
 		}
@@ -694,13 +695,22 @@ typed(const struct plan *plan, const struct hop *hop, int n,
 	return 0;
 }
 
+/* Is it a command that connects to hop, number n?  That has its own times. */
+static int
+by_command(const struct hop *hop, int n)
+{
+	return n > 1 ? TAILQ_PREV(hop, hops, entry)->forwardcommand != NULL :
+	    hop->proxycommand != NULL;
+}
+
 /* Where ssh's own default is to wait for ever, or nothing is known. */
 static void
 set_times(const struct plan *plan, struct hop *hop, int n)
 {
-	if (hop->connecttimeout <= 0)
-		hop->connecttimeout = CONNECT_TIMEOUT;
-	if (hop->logintimeout <= 0)
+	if (hop->connecttimeout == -1)
+		hop->connecttimeout = by_command(hop, n) || typed(plan, hop, n,
+		    "ConnectTimeout") ? 0 : CONNECT_TIMEOUT;
+	if (hop->logintimeout == -1)
 		hop->logintimeout = LOGIN_TIMEOUT;
 	if (hop->serveraliveinterval <= 0 &&
 	    !typed(plan, hop, n, "ServerAliveInterval"))
@@ -851,11 +861,11 @@ plan_direct(struct plan *plan)
 	}
 	rc = take_answer(plan, target, 1, answer);
 	free(next);
-	set_times(plan, target, 1);
-	/* no ProxyCommand either; keepalives are the client's */
-	target->serveraliveinterval = 0;
 	free(target->proxycommand);
 	target->proxycommand = NULL;
+	set_times(plan, target, 1);
+	/* keepalives are the client's */
+	target->serveraliveinterval = 0;
 	return rc;
 }
 

@@ -71,7 +71,7 @@ struct hop {
 	char			*ciphers;
 	int			 compression;
 	int			 connectionattempts;
-	int			 connecttimeout;	/* seconds */
+	int			 connecttimeout;	/* seconds; 0: no limit */
 	char			*forwardcommand;	/* our own */
 	struct strlist		 globalknownhostsfile;
 	int			 gssapiauthentication;
@@ -88,7 +88,7 @@ struct hop {
 	int			 kbdinteractiveauthentication;
 	char			*kexalgorithms;
 	char			*knownhostscommand;
-	int			 logintimeout;	/* seconds, our own */
+	int			 logintimeout;	/* seconds; 0: no limit; our own */
 	char			*loglevel;
 	char			*macs;
 	int			 nohostauthenticationforlocalhost;

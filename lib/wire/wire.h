@@ -28,6 +28,9 @@ enum flow {
 	FLOW_SHUT		/* the end has been passed on */
 };
 
+/* A time that does not come, in ms: where there is no limit. */
+#define FOREVER		(UINT64_MAX / 2)
+
 /* How a command ended, if not with a status. */
 #define EXIT_UNTOLD	-1
 #define EXIT_SIGNALED	-2
@@ -176,7 +179,8 @@ struct chain {
 	struct link		 links[MAX_HOPS];
 	int			 n;		/* links in use */
 	struct link		*at;		/* whose stage is being waited for */
-	uint64_t		 deadline;	/* ms; until when; 0: no limit */
+	uint64_t		 deadline;	/* ms; until when; FOREVER, or 0:
+						 * nothing is waited for */
 	int			 carrying;	/* all is up */
 	uint64_t		 began;		/* ms */
 	struct failure		 failure;
