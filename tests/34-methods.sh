@@ -9,6 +9,7 @@ gateways
 start_peer echo echo
 
 SERVICE=proxyhop-test-$$
+AGAIN='Permission denied, please try again\.$'
 
 # sshd names its PAM service after itself.
 clean_up()
@@ -122,16 +123,17 @@ kbdint()
 	    tr '\n' ' ')" "off on off "
 	check "what was typed with echo off is not on the terminal" \
 	    bash -c "! grep -q secret '$T/talk.tty'"
-	talk "a wrong answer, then the right ones" 0 \
+	may_say=$AGAIN talk "a wrong answer, then the right ones" 0 \
 	    --wait Password --type secret --wait code --type 1 \
 	    --wait PIN --type 42 \
 	    --wait Password --type secret --wait code --type 123456 \
 	    --wait PIN --type 42 -- -J pam
 	pam_asks off:Password:secret
-	talk "three wrong answers" 1 --wait Password --type a \
+	may_say=$AGAIN talk "three wrong answers" 1 --wait Password --type a \
 	    --wait Password --type b --wait Password --type c -- -J pam
-	check "the failure says what the server takes" \
-	    grep -q 'keyboard-interactive' "$T/talk.err"
+	check "the failure says what was refused" grep -q \
+	    'Permission denied for .*(keyboard-interactive was refused, 3 times' \
+	    "$T/talk.err"
 	talk "NumberOfPasswordPrompts 1" 1 --wait Password --type a -- -J pam \
 	    -o NumberOfPasswordPrompts=1
 	check "asked once" [ "$(grep -o Password "$T/talk.tty" | wc -l)" -eq 1 ]
@@ -163,10 +165,28 @@ password()
 	    --wait "pam \\(hop 1 of 1\\): $ME@.*'s password: " \
 	    --type secret -- -J pam
 	equal "no echo" "$(field echo "$T/talk.info")" off
-	talk "the second one is right" 0 --wait 'password: ' --type no \
+	may_say=$AGAIN talk "the second one is right" 0 \
+	    --wait 'password: ' --type no \
 	    --wait 'password: ' --type secret -- -J pam
-	talk "three wrong ones" 1 --wait 'password: ' --type a \
+	equal "it was said, once" "$(cat "$T/talk.err")" \
+	    "proxyhop: pam (hop 1 of 1): Permission denied, please try again."
+	may_say=$AGAIN talk "three wrong ones" 1 --wait 'password: ' --type a \
 	    --wait 'password: ' --type b --wait 'password: ' --type c -- -J pam
+	equal "it was said twice" "$(grep -c "$AGAIN" "$T/talk.err")" 2
+	check "the line blames the password" grep -q \
+	    'Permission denied for .*(password was refused, 3 times.*; check the password' \
+	    "$T/talk.err"
+	IDENTITY=([pam]=$T/wrong)
+	new_key "$T/wrong"
+	to "PreferredAuthentications publickey,password"
+	may_say=$AGAIN talk "a key, then wrong ones" 1 \
+	    --wait 'password: ' --type a \
+	    --wait 'password: ' --type b --wait 'password: ' --type c -- -J pam
+	check "the line blames the password first" grep -q \
+	    'Permission denied for .*(password was refused, 3 times; offered .*wrong .*; check the password' \
+	    "$T/talk.err"
+	IDENTITY=([pam]=$T/absent)
+	to "PreferredAuthentications password"
 	talk "PasswordAuthentication no: not asked" 1 --never 'password: ' -- \
 	    -J pam -o PasswordAuthentication=no
 	refused "BatchMode" 1 "^proxyhop: pam .*BatchMode.*password" \
@@ -203,7 +223,7 @@ partial()
 	to
 	talk "a key, then an answer" 0 \
 	    --wait 'both \(hop 1 of 1\): .*Password' --type secret -- -J both
-	talk "a key, then wrong answers" 1 --wait Password --type a \
+	may_say=$AGAIN talk "a key, then wrong answers" 1 --wait Password --type a \
 	    --wait Password --type b --wait Password --type c -- -J both
 	check "the failure says what it also wants" \
 	    grep -q 'Permission denied after partial success.*wants keyboard-interactive' "$T/talk.err"

@@ -3,7 +3,7 @@
 
 # talk SENTENCE STATUS STEPS... -- ARGUMENTS: proxyhop on a terminal, to the
 # peer called echo; with status 0 a line goes there and back, and stderr has
-# nothing but what $may_say matches, else one line says why not.  STATUS is an
+# nothing but what $may_say matches, else one line more says why not.  STATUS is an
 # extended regular expression.
 talk()
 {
@@ -28,7 +28,8 @@ talk()
 		! grep -Evq "${may_say:-^$}" "$T/talk.err" || why="$why stderr"
 	else
 		[ ! -s "$T/talk.out" ] || why="$why stdout"
-		[ "$(wc -l <"$T/talk.err")" -eq 1 ] || why="$why not one line"
+		[ "$(grep -Evc "${may_say:-^$}" "$T/talk.err")" -eq 1 ] ||
+		    why="$why not one line"
 	fi
 	if [ -z "$why" ]; then
 		ok "$sentence"

@@ -129,6 +129,18 @@ without_end(struct login *login)
 	return LOST;
 }
 
+/* What was typed was wrong; says so, in ssh's words, where it is asked again. */
+static void
+note_wrong(struct login *login, int *wrong, int left)
+{
+	const struct link *l = login->l;
+
+	(*wrong)++;
+	if (left > 0)
+		say("%s (hop %d of %d): Permission denied, please try again.",
+		    l->hop->name, l->number, login->c->plan->nhops);
+}
+
 /* RFC 4256: rounds of questions; a round may have none. */
 static enum result
 kbdint(struct login *login)
@@ -149,6 +161,7 @@ kbdint(struct login *login)
 		}
 		if (auth_judge(login, rc) != NO || !asked)
 			break;
+		note_wrong(login, &login->wrong_answers, n - 1);
 	}
 	return auth_judge(login, rc);
 }
@@ -173,6 +186,7 @@ password(struct login *login)
 		explicit_bzero(answer, sizeof(answer));
 		if (auth_judge(login, rc) != NO)
 			break;
+		note_wrong(login, &login->wrong_passwords, n - 1);
 	}
 	free(seen);
 	return auth_judge(login, rc);
@@ -314,14 +328,32 @@ still_taken(const struct login *login)
 	return list == NULL ? xstrdup("nothing more") : list;
 }
 
-/* What was offered, and what not, for the line about it. */
+static void
+add_wrong(char **s, const char *method, int n)
+{
+	char *text;
+
+	if (n == 0)
+		return;
+	text = n == 1 ? xasprintf("%s was refused", method) :
+	    xasprintf("%s was refused, %d times", method, n);
+	str_append(s, "; ", text);
+	free(text);
+}
+
+/* What was refused, and what was not offered, for the line about it. */
 static char *
 account(const struct login *login)
 {
-	char *s = NULL;
+	char *s = NULL, *offered;
 
-	if (login->offered != NULL)
-		s = xasprintf("offered %s", login->offered);
+	add_wrong(&s, "password", login->wrong_passwords);
+	add_wrong(&s, "keyboard-interactive", login->wrong_answers);
+	if (login->offered != NULL) {
+		offered = xasprintf("offered %s", login->offered);
+		str_append(&s, "; ", offered);
+		free(offered);
+	}
 	if (login->passed_over != NULL)
 		str_append(&s, "; ", login->passed_over);
 	if (login->no_ticket != NULL && (ssh_userauth_list(login->l->session,
@@ -348,6 +380,17 @@ banner(const struct link *l)
 	return seen;
 }
 
+/* What may help: what was refused last is what was typed, or else a key. */
+static const char *
+advice(const struct login *login)
+{
+	if (login->wrong_passwords > 0)
+		return "check the password, and User";
+	if (login->wrong_answers > 0)
+		return "check what was typed, and User";
+	return "check User, IdentityFile and PreferredAuthentications";
+}
+
 /* The session has ended before the server was content. */
 static int
 cut_off(struct login *login, const char *keys)
@@ -362,8 +405,10 @@ cut_off(struct login *login, const char *keys)
 		    "be changed first; do that with ssh", l->hop->user);
 	else if (strstr(reason, "oo many") != NULL)	/* failures: sshd(8) */
 		status = fail(login->c, l, GIVEUP, "%s, logging in as %s "
-		    "(%s); name the right key with IdentityFile and "
-		    "IdentitiesOnly", reason, l->hop->user, keys);
+		    "(%s); %s", reason, l->hop->user, keys,
+		    login->trying == SSH_AUTH_METHOD_PUBLICKEY ?
+		    "name the right key with IdentityFile and IdentitiesOnly" :
+		    advice(login));
 	else
 		(void)fail(login->c, l, status, "%s, logging in as %s (%s); "
 		    "the log of sshd there knows why", reason, l->hop->user,
@@ -387,13 +432,13 @@ refused(struct login *login)
 	}
 	taken = still_taken(login);
 	says = banner(l);
-	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s%s"
-	    "; check User, IdentityFile and PreferredAuthentications",
+	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s%s; %s",
 	    login->partial ? "Permission denied after partial success for" :
 	    "Permission denied for",
 	    l->hop->user, keys, login->partial ? "also wants" : "takes",
 	    taken, says == NULL ? "" : "; it says \"",
-	    says == NULL ? "" : says, says == NULL ? "" : "\"");
+	    says == NULL ? "" : says, says == NULL ? "" : "\"",
+	    advice(login));
 	free(says);
 	free(taken);
 	free(keys);

@@ -105,6 +105,8 @@ struct login {
 	uint64_t	 banner_came;	/* ms, or 0 */
 	int		 banner_shown;
 	int		 rounds;	/* of questions, or of none */
+	int		 wrong_passwords;
+	int		 wrong_answers;	/* keyboard-interactive's */
 	int		 mute;		/* there was nobody to ask */
 	struct key_file	*files;		/* NULL: not read yet */
 	size_t		 nfiles;
