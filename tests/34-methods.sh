@@ -241,6 +241,63 @@ partial()
 	    uniq -c | tr -s ' \n' ' ' | cut -c1-60)" " 1 Accepted publickey 1 Partial publickey "
 }
 
+# by_program NAME COMMAND...: an ssh to the target through pam, by a program
+# that answers in the place of a person; its status.
+by_program()
+{
+	local status=0
+
+	timeout $((30 * TEST_TIME_FACTOR)) "$@" ssh -F "$CONF" \
+	    -o BatchMode=no -o ProxyCommand="$(hop_cmd pam)" target \
+	    echo arrived >"$T/program.out" 2>"$T/program.err" </dev/null ||
+	    status=$?
+	echo "$status"
+}
+
+# Programs that look for ssh's words.
+programs()
+{
+	pam_asks off:Password:secret
+	to "Host pam" "PreferredAuthentications password"
+	equal "sshpass, the password" "$(by_program sshpass -p secret)" 0
+	equal "sshpass: arrived" "$(cat "$T/program.out")" arrived
+	equal "sshpass: a wrong password is one" \
+	    "$(by_program sshpass -p wrong)" 5
+	to "Host pam" "PreferredAuthentications keyboard-interactive"
+	equal "sshpass, keyboard-interactive" \
+	    "$(by_program sshpass -P Password -p secret)" 0
+	to "Host pam" "PreferredAuthentications password" "UserKnownHostsFile $T/none" \
+	    "StrictHostKeyChecking ask"
+	equal "sshpass: a host that is not known" \
+	    "$(by_program sshpass -p secret)" 6
+	cat >"$T/expect.py" <<-'END'
+	import sys, pexpect
+	child = pexpect.spawn(sys.argv[1], sys.argv[2:], timeout=60)
+	seen = []
+	words = ["(?i)are you sure you want to continue connecting",
+	    "(?i)(?:password:)|(?:passphrase for key)",
+	    "(?i)permission denied", "(?i)arrived", pexpect.EOF]
+	answers = ["yes", "wrong" if "wrong" in sys.argv[0] else "secret"]
+	while True:
+	    i = child.expect(words)
+	    seen.append(["known", "password", "denied", "in", "end"][i])
+	    if i < 2:
+	        child.sendline(answers[i])
+	    elif i == 4:
+	        break
+	print(" ".join(seen), file=sys.stderr)
+	END
+	cp "$T/expect.py" "$T/wrong.py"
+	by_program "$PYTHON" "$T/expect.py" >/dev/null
+	equal "pexpect: host key, password, in" "$(cat "$T/program.err")" \
+	    "known password in end"
+	to "Host pam" "PreferredAuthentications password"
+	by_program "$PYTHON" "$T/wrong.py" >/dev/null
+	equal "pexpect: denied each time, and in the end" \
+	    "$(cat "$T/program.err")" \
+	    "password denied password denied password denied end"
+}
+
 # Several questions in a round, and a password that has to be changed: no sshd
 # does that, so a server in python3-paramiko has to.
 rounds()
@@ -422,3 +479,9 @@ start_sshd keys "AuthenticationMethods publickey,publickey" "LogLevel VERBOSE"
 kbdint
 password
 partial
+if command -v sshpass >/dev/null && "$PYTHON" -c 'import pexpect' 2>/dev/null
+then
+	programs
+else
+	echo "skip $NAME: no sshpass, or no pexpect"
+fi
