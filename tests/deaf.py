@@ -10,13 +10,21 @@ As hostile.py, which it stands on, with these modes:
 	requests	channel requests
 	opens		channels of its own
 	unknown		messages that nobody knows
+	unkeyed		2 MiB, so that the client rekeys; that is not answered,
+			and global requests
+	stalled		the same, but then it only reads
 
-With --reads it reads the answers, asks 5000 times, and then is as blink.
+With --reads it reads the answers, asks some thousand times, and then is as blink; a rekey
+is answered after a second, and by stalled what comes is sent back.
 """
 
+import hashlib
 import socket
 import sys
 import threading
+import time
+
+from paramiko.common import MSG_KEXINIT
 
 import hostile
 from hostile import (PACKET, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST,
@@ -30,7 +38,7 @@ class Gate(hostile.Gate):
 	"""One connection."""
 
 	def ask(self):
-		if self.mode == "globals":
+		if self.mode in ("globals", "unkeyed"):
 			return message(cMSG_GLOBAL_REQUEST, "x@example.com",
 			    True)
 		if self.mode == "requests":
@@ -50,10 +58,40 @@ class Gate(hostile.Gate):
 		self.some_data()
 		self.end()
 
+	def unanswered(self):
+		"""From here on the client's rekey is not, or late."""
+		answer = self._handler_table[MSG_KEXINIT]
+
+		def on_kexinit(gate, m):
+			say("rekey")
+			if READS:
+				time.sleep(1)
+				answer(gate, m)
+		self._handler_table[MSG_KEXINIT] = on_kexinit
+
+	def do_unkeyed(self):
+		self.unanswered()
+		self.confirm()
+		time.sleep(0.3)		# the client grants its window
+		data = bytes(2 << 20)
+		say("sent=%d sent_sha=%s" % (len(data),
+		    hashlib.sha256(data).hexdigest()))
+		for i in range(0, len(data), PACKET):
+			self.data(data[i:i + PACKET])
+		n = 0
+		while not READS or n < 1500:
+			self._send_user_message(self.ask())
+			n += 1
+		self.end()
+
+	def do_stalled(self):
+		self.unanswered()
+		self.do_echo()
+
 	do_globals = do_requests = do_opens = do_unknown = flood
 
 	def on_open(self, m):
-		if not READS:
+		if not READS and self.mode not in ("unkeyed", "stalled"):
 			self.packetizer.read_message = threading.Event().wait
 		super().on_open(m)
 
@@ -68,6 +106,8 @@ def before(sock):
 
 def lines(sock, mode):
 	"""Before its banner hostile.py asks here; no buffers in the kernel."""
+	if mode == "stalled":
+		return
 	for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
 		sock.setsockopt(socket.SOL_SOCKET, option, 4096)
 	if mode == "before":

@@ -13,7 +13,8 @@
 #define TURNS		16	/* reads of one session before the others' */
 #define REST		2	/* ms between them while a reader is late */
 #define AHEAD		(128 * 1024)	/* bytes read for it without a rest */
-#define MAX_UNREAD	(6 * 1024 * 1024)	/* bytes not written, see below */
+#define MAX_UNREAD	(1024 * 1024)	/* bytes not written */
+#define MAX_KEPT	2048	/* messages that come while nothing is sent */
 
 /* Returns how many bytes have come from l's server so far. */
 uint64_t
@@ -91,8 +92,8 @@ unwritten(struct link *l)
  * Requests, channels and messages that nobody knows have to be answered (RFC
  * 4253, 11.4; RFC 4254, 4 and 5), and libssh keeps the answers for as long as
  * the server does not read: a server that asks on, and reads none, is dropped.
- * We ourselves add nothing while something is not written, but what libssh has
- * put by while it rekeyed is there all at once: three times OpenSSH's window.
+ * We ourselves add nothing while something is not written, and while libssh
+ * rekeys no more than two reads of 64 KiB.
  */
 static void
 judge_answers(struct link *l)
@@ -100,6 +101,35 @@ judge_answers(struct link *l)
 	if (unwritten(l) > MAX_UNREAD)
 		relay_breach(&l->relay, "requests without end, and reads none "
 		    "of the answers");
+}
+
+/*
+ * From its own KEXINIT on, until that is answered, libssh keeps its answers as
+ * well (RFC 4253, 7.1), and does not tell.  Where much has come that is no data
+ * and nothing was sent, something is: if that does not leave either, libssh
+ * waits, and if as much comes again, the server is dropped.
+ */
+static void
+judge_rekey(struct link *l)
+{
+	struct traffic *t = &l->traffic;
+	int64_t in = t->packets.in_packets - l->relay.pieces;
+
+	if (t->out != t->packets.out_packets) {
+		t->out = t->packets.out_packets;
+		t->in = in;
+		t->tested = 0;
+	}
+	if (l->stage < STAGE_FORWARD || in - t->in < MAX_KEPT)
+		return;
+	if (t->tested) {
+		relay_breach(&l->relay, "requests without end, and no answer "
+		    "to a key exchange");
+		return;
+	}
+	(void)ssh_send_ignore(l->session, "");
+	t->in = in;
+	t->tested = 1;
 }
 
 /*
@@ -139,6 +169,7 @@ link_drive(struct link *l)
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
 		rc = ssh_event_dopoll(l->event, 0);
 		judge_answers(l);
+		judge_rekey(l);
 		l->dead = rc == SSH_ERROR || l->relay.breach != NULL;
 		check_rekey(l);
 	}

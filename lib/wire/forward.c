@@ -127,6 +127,7 @@ prepare(struct link *l, int rfd, int wfd)
 	if ((channel = ssh_channel_new(l->session)) == NULL)
 		return -1;
 	relay_init(&l->relay, l->session, channel, rfd, wfd);
+	l->relay.packets = &l->traffic.packets;
 	l->relay.complain = on_complaint;
 	l->relay.arg = l;
 	return 0;

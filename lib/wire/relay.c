@@ -89,6 +89,7 @@ on_data(ssh_session session, ssh_channel channel, void *data, uint32_t len,
 
 	(void)session;
 	(void)channel;
+	r->pieces++;
 	if (!may_send(r))
 		return len;
 	if (is_stderr) {	/* of a command: RFC 4254, 5.2 */
@@ -314,13 +315,23 @@ look(struct relay *r, uint32_t sent)
 	r->allowed = window;
 }
 
+/*
+ * Does libssh keep what we gave it last?  From its own KEXINIT on until the far
+ * end has answered that, it puts by whatever it is given, without bound.
+ */
+static int
+put_by(const struct relay *r)
+{
+	return r->packets != NULL && r->packets->out_bytes < r->due;
+}
+
 /* How much may be read from rfd now. */
 static size_t
 room(const struct relay *r)
 {
 	size_t window;
 
-	if (r->up != FLOW_OPEN || r->upbuf.len > 0 ||
+	if (r->up != FLOW_OPEN || r->upbuf.len > 0 || put_by(r) ||
 	    (ssh_get_status(r->session) & SSH_WRITE_PENDING))
 		return 0;
 	window = ssh_channel_window_size(r->channel);
@@ -343,30 +354,40 @@ fill(struct relay *r, size_t len)
 	r->upbuf.len = n;
 }
 
+/* Gives the channel what was read; while it rekeys, we come again. */
+static void
+give(struct relay *r)
+{
+	struct buf *b = &r->upbuf;
+	uint64_t made = r->packets == NULL ? 0 : r->packets->out_bytes;
+	int n;
+
+	if ((r->refused = put_by(r)))
+		return;
+	n = ssh_channel_write(r->channel, b->data + b->off, b->len);
+	r->refused = n <= 0;
+	if (n >= 0)
+		look(r, n);
+	if (n > 0) {
+		r->due = made + n;
+		b->off += n;
+		b->len -= n;
+	}
+}
+
 static void
 step_up(struct relay *r, int readable)
 {
-	struct buf *b = &r->upbuf;
 	size_t len;
-	int n;
 
 	look(r, 0);
 	if (r->breach != NULL)
 		return;
 	if (readable && (len = room(r)) > 0)
 		fill(r, len);
-	if (b->len > 0) {
-		/* takes nothing while it rekeys: we come again */
-		n = ssh_channel_write(r->channel, b->data + b->off, b->len);
-		r->refused = n <= 0;
-		if (n >= 0)
-			look(r, n);
-		if (n > 0) {
-			b->off += n;
-			b->len -= n;
-		}
-	}
-	if (r->up == FLOW_DRAINING && b->len == 0 && r->breach == NULL) {
+	if (r->upbuf.len > 0)
+		give(r);
+	if (r->up == FLOW_DRAINING && r->upbuf.len == 0 && r->breach == NULL) {
 		r->up = FLOW_SHUT;
 		(void)ssh_channel_send_eof(r->channel);
 	}

@@ -54,6 +54,11 @@ struct relay {
 	int					 started; /* channel is open */
 	int					 moved;	/* wrote to wfd */
 	int					 refused; /* by the channel: rekey */
+	const struct ssh_counter_struct		*packets; /* of the session, or
+						 * NULL */
+	uint64_t				 due;	/* bytes of them, once
+						 * all we gave is in them */
+	uint64_t				 pieces; /* of data that came */
 	int					 any;	/* a byte has come */
 	int					 confirmed; /* by the far end */
 	int					 ended;	/* it sends no more */
@@ -92,6 +97,10 @@ struct traffic {
 						 * when all was written */
 	uint64_t		 made;		/* packets written, before the
 						 * last turn */
+	uint64_t		 out;		/* the same, at the last look */
+	int64_t			 in;		/* packets read by then, that
+						 * had no data */
+	int			 tested;	/* for a rekey without answer */
 };
 
 /* The host key that was checked; drive.c's alone. */
