@@ -99,6 +99,29 @@ Test(str, base64) {
 	free(s);
 }
 
+/* Every length, with every bit set and not; and what is no base64. */
+Test(str, unbase64) {
+	const char *const wrong[] = { "TQ=", "TQ", "T", "TR==", "TWF=", "=",
+		"====", "TQ==TQ==", "TW u", "TWFu\n", "TW-_", "TWF\x80", NULL };
+	unsigned char data[64], *back;
+	size_t n, i;
+	char *s;
+
+	for (n = 0; n <= sizeof(data); n++) {
+		for (i = 0; i < n; i++)
+			data[i] = i * 37 + n * 11 + 200;
+		s = str_base64(data, n);
+		cr_assert_eq(str_unbase64(s, &back), (int)n, "%s", s);
+		cr_assert_arr_eq(back, data, n);
+		free(back);
+		free(s);
+	}
+	for (i = 0; wrong[i] != NULL; i++) {
+		cr_assert_eq(str_unbase64(wrong[i], &back), -1, "%s", wrong[i]);
+		cr_assert_null(back);
+	}
+}
+
 static struct hop *
 gateway(void)
 {

@@ -5,8 +5,8 @@
 
 #include <ctype.h>
 #include <err.h>
+#include <limits.h>
 #include <locale.h>
-#include <resolv.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,10 @@
 #include <wctype.h>
 
 #include "base/base.h"
+
+/* RFC 4648, 4 */
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* As vasprintf(3), but returns the string, which the caller frees. */
 char *
@@ -196,33 +200,55 @@ str_quote(const char *s)
 	return seen;
 }
 
-/* Returns n bytes in base64 (RFC 4648), which the caller frees. */
+/* Returns n bytes in base64, which the caller frees. */
 char *
 str_base64(const void *data, size_t n)
 {
-	size_t size = (n + 2) / 3 * 4 + 1;
-	char *s;
+	const unsigned char *p = data;
+	char *s = xcalloc(1, (n + 2) / 3 * 4 + 1), *out = s;
+	uint32_t bits;
+	size_t i, left;
 
-	s = xcalloc(1, size);
-	(void)b64_ntop(data, n, s, size);
+	for (i = 0; i < n; i += 3) {
+		left = n - i;
+		bits = (uint32_t)p[i] << 16;
+		bits |= left > 1 ? (uint32_t)p[i + 1] << 8 : 0;
+		bits |= left > 2 ? p[i + 2] : 0;
+		*out++ = base64[bits >> 18];
+		*out++ = base64[bits >> 12 & 63];
+		*out++ = left > 1 ? base64[bits >> 6 & 63] : '=';
+		*out++ = left > 2 ? base64[bits & 63] : '=';
+	}
 	return s;
 }
 
 /*
  * Decodes base64 into *data, which the caller frees.  Returns how many bytes
- * there are, or -1.
+ * there are; or -1, with NULL in *data, for what is not base64 to its end, has
+ * not all of its padding, or bits left over that are not 0.
  */
 int
 str_unbase64(const char *s, unsigned char **data)
 {
-	size_t size = strlen(s) / 4 * 3 + 3;
-	int n;
+	size_t len = strlen(s), digits = strspn(s, base64), i;
+	size_t padding = strspn(s + digits, "=");
+	uint32_t bits = 0;
+	int n = 0;
 
-	*data = xcalloc(1, size);
-	n = b64_pton(s, *data, size);
-	if (n == -1) {
+	*data = NULL;
+	if (len % 4 != 0 || digits + padding != len || padding > 2 ||
+	    len > INT_MAX)
+		return -1;
+	*data = xcalloc(1, len / 4 * 3 + 1);
+	for (i = 0; i < digits; i++) {
+		bits = bits << 6 | (uint32_t)(strchr(base64, s[i]) - base64);
+		if (i % 4 != 0)
+			(*data)[n++] = bits >> (6 - i % 4 * 2);
+	}
+	if ((padding == 2 && bits & 15) || (padding == 1 && bits & 3)) {
 		free(*data);
 		*data = NULL;
+		return -1;
 	}
 	return n;
 }

@@ -268,7 +268,7 @@ write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* Reads all of it, within ms (INFTIM: no limit) for each part. */
+/* Reads all of it, within ms (-1: no limit) for each part. */
 static int
 await_all(int fd, void *data, size_t len, int ms)
 {
@@ -398,7 +398,7 @@ stand_in(int fd, const struct agent *agent, const struct agent_key *k,
 	size_t len;
 	int rc = 0;
 
-	while (rc == 0 && (request = await_message(fd, &len, INFTIM)) !=
+	while (rc == 0 && (request = await_message(fd, &len, -1)) !=
 	    NULL) {
 		if (*request == REQUEST_IDENTITIES)
 			rc = answer_list(fd, blob, blen);

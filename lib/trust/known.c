@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
-#include <resolv.h>
 #include <sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,18 +106,19 @@ known_hash(const char *name)
 static int
 hash_part(const char **p, char end, unsigned char *part)
 {
-	unsigned char bytes[SHA1_DIGEST_LENGTH + 1];	/* b64_pton(3) wants one more */
+	unsigned char *bytes;
 	char text[HASH_B64 + 1];
+	int n;
 
 	if (strnlen(*p, HASH_B64 + 1) <= HASH_B64 || (*p)[HASH_B64] != end)
 		return 0;
 	memcpy(text, *p, HASH_B64);
 	text[HASH_B64] = '\0';
 	*p += HASH_B64 + 1;
-	if (b64_pton(text, bytes, sizeof(bytes)) != SHA1_DIGEST_LENGTH)
-		return 0;
-	memcpy(part, bytes, SHA1_DIGEST_LENGTH);
-	return 1;
+	if ((n = str_unbase64(text, &bytes)) == SHA1_DIGEST_LENGTH)
+		memcpy(part, bytes, SHA1_DIGEST_LENGTH);
+	free(bytes);
+	return n == SHA1_DIGEST_LENGTH;
 }
 
 /*

@@ -59,7 +59,7 @@ timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 		until = earlier(until, earlier(keepalive_due(&c->links[i]),
 		    link_rest(&c->links[i], gathered)));
 	if (until == 0)
-		return INFTIM;
+		return -1;
 	t = now();
 	if (until <= t)
 		return 0;
