@@ -10,14 +10,18 @@ WARN	 = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 PKGS	 = libssh libbsd-overlay libmd
 PROG	 = proxyhop
 O	 = build
+# linux or posix: which lib/base/os_*.c
+OS	:= $(if $(filter Linux,$(shell uname)),linux,posix)
 
 # looked up when used, not before: make deps may have to install pkg-config
 FLAGS	 = -Ilib -std=c11 -D_GNU_SOURCE -DLIBBSD_OPENBSD_VIS $(WARN) \
 	   $(shell pkg-config --cflags $(PKGS))
-LIBS	 = $(shell pkg-config --libs $(PKGS)) -lresolv
+LIBS	 = $(shell pkg-config --libs $(PKGS))
 
 HEADERS	 = $(wildcard lib/*/*.h)
-OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/*/*.c))
+SRCS	 = $(filter-out lib/base/os_%,$(wildcard lib/*/*.c)) \
+	   lib/base/os_$(OS).c
+OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(SRCS))
 TESTS	 = $(patsubst tests/%.c,$(O)/%,$(wildcard tests/test_*.c))
 
 all: $(PROG)

@@ -19,7 +19,6 @@
  * ProxyCommand.
  */
 
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <err.h>
@@ -190,7 +189,7 @@ settle_in(const struct conf *conf)
 	if (mark_set(conf) == -1)
 		exit(GIVEUP);
 	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	os_no_dump();
 	/* who started us may have blocked those that end us and our children */
 	(void)sigemptyset(&none_blocked);
 	(void)sigprocmask(SIG_SETMASK, &none_blocked, NULL);

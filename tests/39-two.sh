@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/harness.sh"
 
+on_linux "no lock on a terminal that none of the streams is"
 gateways
 start_peer echo echo
 start_peer silent silent

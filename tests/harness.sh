@@ -9,6 +9,7 @@
 #	PROXYHOP_WRAP	words put before it, e.g. "valgrind -q --error-exitcode=99"
 #	TEST_MEM_FACTOR	multiplies memory limits (sanitizers need more)
 #	TEST_TIME_FACTOR	multiplies time limits
+#	TEST_OS		what the program was built for (default: linux)
 #	KEEP=1		keep $T
 
 set -u
@@ -80,6 +81,12 @@ skip()
 {
 	echo "skip $NAME: $1"
 	exit 0
+}
+
+# on_linux REASON: the scenario, or its rest, is about what only Linux has.
+on_linux()
+{
+	[ "${TEST_OS:-linux}" = linux ] || skip "OS=$TEST_OS: $1"
 }
 
 # check SENTENCE COMMAND...: the command succeeds.

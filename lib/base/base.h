@@ -83,8 +83,16 @@ pid_t	 child_fork(int);
 pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
 
-/* os_linux.c: what one system has, and others do not */
+/* os_*.c, one for each system: what some have, and others do not */
 int	 os_parent(const char *, struct strlist *);
+int	 os_memory_file(const char *);
+void	 os_end_with_parent(int);
+void	 os_outlive_parent(void);
+void	 os_no_dump(void);
+int	 os_terminal(char *, size_t);
+void	 os_ack_now(int);
+void	 os_tcp_timeout(int, unsigned);
+int	 os_has_aes(void);
 
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);

@@ -3,7 +3,6 @@
  * outlives us unless it is to.
  */
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -37,7 +36,7 @@ child_fork(int sig)
 
 	if ((pid = fork()) != 0)
 		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, deadly(sig));
+	os_end_with_parent(deadly(sig));
 	if (getppid() != parent)
 		_exit(RETRY);
 	return 0;

@@ -1,11 +1,23 @@
 /*
- * What only Linux shows.
+ * What Linux has, and not every other system.
  */
 
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <linux/major.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <fcntl.h>
 #include <limits.h>
+#include <paths.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,4 +88,101 @@ os_parent(const char *name, struct strlist *argv)
 			strlist_add(argv, xstrdup(p));
 	free(buffer);
 	return argv->n > 0 ? 0 : -1;
+}
+
+/*
+ * Returns a descriptor, which the caller owns, of an empty file that is in no
+ * folder; or -1 with errno set.  name is for those who look at our descriptors.
+ */
+int
+os_memory_file(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
+/* In a child: sig is to end this process when its parent is gone. */
+void
+os_end_with_parent(int sig)
+{
+	(void)prctl(PR_SET_PDEATHSIG, sig);
+}
+
+/* Takes os_end_with_parent() back. */
+void
+os_outlive_parent(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+}
+
+/* No other process of the same user may look into this one. */
+void
+os_no_dump(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+/*
+ * Writes to path, of size bytes, the name of our terminal's own device.
+ * Returns 0, or -1 if there is none or its name is not known.  A signal
+ * handler may call it.
+ */
+int
+os_terminal(char *path, size_t size)
+{
+	unsigned dev;
+	int fd, known;
+
+	if ((fd = open(_PATH_TTY, O_RDWR | O_CLOEXEC)) == -1)
+		return -1;
+	known = ioctl(fd, TIOCGDEV, &dev) == 0 &&
+	    major(dev) == UNIX98_PTY_SLAVE_MAJOR;
+	close(fd);
+	if (!known)
+		return -1;
+	snprintf(path, size, "/dev/pts/%u", minor(dev));
+	return 0;
+}
+
+/* What has come on the TCP connection fd is acknowledged without delay. */
+void
+os_ack_now(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+/*
+ * The TCP connection fd fails when nothing it has sent is acknowledged for ms
+ * milliseconds.
+ */
+void
+os_tcp_timeout(int fd, unsigned ms)
+{
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+/*
+ * Returns whether the processor has instructions for AES: whether aes is one of
+ * its features.  The first processor speaks for all.
+ */
+int
+os_has_aes(void)
+{
+	char *line = NULL, *rest, *name;
+	size_t size = 0;
+	FILE *f;
+	int found = 0;
+
+	if ((f = fopen("/proc/cpuinfo", "re")) == NULL)
+		return 0;
+	while (getline(&line, &size, f) != -1)
+		if (strncmp(line, "flags", 5) == 0 ||
+		    strncmp(line, "Features", 8) == 0)
+			break;
+	for (rest = line; !found && (name = strsep(&rest, " \t\n")) != NULL;)
+		found = strcmp(name, "aes") == 0;
+	free(line);
+	fclose(f);
+	return found;
 }

@@ -7,7 +7,6 @@
 
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <err.h>
 #include <errno.h>

@@ -10,13 +10,7 @@
  * lock, and all is as with other programs.
  */
 
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
-
-#include <linux/major.h>
-
 #include <fcntl.h>
-#include <paths.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -25,17 +19,9 @@ static int
 open_device(void)
 {
 	char path[64];
-	unsigned dev;
-	int fd, known;
 
-	if ((fd = open(_PATH_TTY, O_RDWR | O_CLOEXEC)) == -1)
+	if (os_terminal(path, sizeof(path)) == -1)
 		return -1;
-	known = ioctl(fd, TIOCGDEV, &dev) == 0 &&
-	    major(dev) == UNIX98_PTY_SLAVE_MAJOR;
-	close(fd);
-	if (!known)
-		return -1;
-	snprintf(path, sizeof(path), "/dev/pts/%u", minor(dev));
 	return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
@@ -59,14 +45,16 @@ terminal_take(void)
 	struct flock lock = our_byte();
 	int fd;
 
-	if ((fd = open_device()) == -1 ||
-	    fcntl(fd, F_OFD_SETLK, &lock) == 0)
+	if ((fd = open_device()) == -1 || fcntl(fd, F_SETLK, &lock) == 0)
 		return 0;
 	close(fd);
 	return -1;
 }
 
-/* Does any program have it? */
+/*
+ * Does another program have it?  Not for the one that has: a process loses its
+ * locks on a file with the first descriptor of it that it closes.
+ */
 int
 terminal_taken(void)
 {
@@ -75,7 +63,7 @@ terminal_taken(void)
 
 	if ((fd = open_device()) == -1)
 		return 0;
-	taken = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 	close(fd);
 	return taken;
 }

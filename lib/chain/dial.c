@@ -99,8 +99,7 @@ set_options(int fd, const struct hop *hop)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
 		    sizeof(on));
 	if (hop->serveraliveinterval > 0 && hop->serveralivecountmax > 0)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
-		    sizeof(timeout));
+		os_tcp_timeout(fd, timeout);
 }
 
 /* Begins one connection; a failure at once is noted as any other. */

@@ -3,7 +3,6 @@
  * descriptor that leads to the target, as nc -F does.
  */
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -69,7 +68,7 @@ serve(struct chain *c, const struct plan *plan, int ready)
 		return status;
 	close(theirs);
 	/* from here on nobody waits for us, and our streams are not ours */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
+	os_outlive_parent();
 	if (write(ready, "", 1) != 1 ||
 	    dup2(open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC), STDIN_FILENO) == -1 ||
 	    dup2(STDIN_FILENO, STDOUT_FILENO) == -1)

@@ -26,8 +26,8 @@ memory_file(const char *name)
 {
 	int fd;
 
-	if ((fd = memfd_create(name, MFD_CLOEXEC)) == -1)
-		err(RETRY, "memfd_create");
+	if ((fd = os_memory_file(name)) == -1)
+		err(RETRY, "cannot keep what ssh prints");
 	return fd;
 }
 

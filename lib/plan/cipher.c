@@ -3,7 +3,6 @@
  * takes a fraction of the time of ChaCha20, which ssh likes best everywhere.
  */
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,28 +36,6 @@ is_default(const char *ciphers)
 	return 0;
 }
 
-/* Is aes one of the processor's features?  The first one speaks for all. */
-static int
-has_aes(void)
-{
-	char *line = NULL, *rest, *name;
-	size_t size = 0;
-	FILE *f;
-	int found = 0;
-
-	if ((f = fopen("/proc/cpuinfo", "re")) == NULL)
-		return 0;
-	while (getline(&line, &size, f) != -1)
-		if (strncmp(line, "flags", 5) == 0 ||
-		    strncmp(line, "Features", 8) == 0)
-			break;
-	for (rest = line; !found && (name = strsep(&rest, " \t\n")) != NULL;)
-		found = strcmp(name, "aes") == 0;
-	free(line);
-	fclose(f);
-	return found;
-}
-
 /*
  * Puts AES-GCM first in hop's Ciphers, unless somebody has chosen them or
  * this machine is better without.
@@ -66,7 +43,7 @@ has_aes(void)
 void
 cipher_order(struct hop *hop)
 {
-	if ((hop->ciphers != NULL && !is_default(hop->ciphers)) || !has_aes())
+	if ((hop->ciphers != NULL && !is_default(hop->ciphers)) || !os_has_aes())
 		return;
 	free(hop->ciphers);
 	hop->ciphers = xstrdup(AES_FIRST);

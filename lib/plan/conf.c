@@ -312,7 +312,7 @@ take(struct conf *conf, struct strlist *w, const char *place)
 {
 	int ch, rc = 0;
 
-	optind = 0;		/* glibc: begin anew */
+	optreset = optind = 1;
 	while ((ch = getopt(w->n, w->v, "+:46E:F:i:J:o:qv")) != -1)
 		if (set(conf, ch, optarg, place) != 0)
 			rc = -1;
@@ -363,7 +363,7 @@ conf_command(struct conf *conf, struct strlist *w, const char *place,
 	int ch, rc = 0;
 
 	*host = *port = NULL;
-	optind = 0;		/* glibc: begin anew */
+	optreset = optind = 1;
 	while ((ch = getopt(w->n, w->v, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
 		if (of_route(ch) && set(conf, ch, optarg, place) != 0)
 			rc = -1;

@@ -40,7 +40,7 @@ parent_take(struct conf *conf)
 
 	if (os_parent("ssh", &argv) == 0) {
 		opterr = 0;
-		optind = 0;		/* glibc: begin anew */
+		optreset = optind = 1;
 		options(&argv, &file, &verbose);
 		/* it takes options after the host as well */
 		if (++optind < (int)argv.n)

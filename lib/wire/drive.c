@@ -3,11 +3,6 @@
  * written, within bounds.
  */
 
-#include <sys/socket.h>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include "wire/local.h"
 
 #define TURNS		16	/* reads of one session before the others' */
@@ -66,10 +61,7 @@ link_rest(const struct link *l, uint64_t t)
 static void
 acknowledge(const struct link *l)
 {
-	int on = 1;
-
-	(void)setsockopt(ssh_get_fd(l->session), IPPROTO_TCP, TCP_QUICKACK,
-	    &on, sizeof(on));
+	os_ack_now(ssh_get_fd(l->session));
 }
 
 /*

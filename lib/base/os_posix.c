@@ -1,0 +1,101 @@
+/*
+ * A system of which no more is known than POSIX.1-2024: what os_linux.c does
+ * is done with that, or left out.  Contracts are there.
+ */
+
+#include <fcntl.h>
+#include <paths.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+/* Left out: -F and -v of the ssh that has started us are not taken over. */
+int
+os_parent(const char *name, struct strlist *argv)
+{
+	(void)name;
+	(void)argv;
+	return -1;
+}
+
+/* A file in the folder for temporary ones, unlinked at once. */
+int
+os_memory_file(const char *name)
+{
+	const char *dir = getenv("TMPDIR");
+	char *path;
+	int fd;
+
+	path = xasprintf("%s/proxyhop-%s.XXXXXXXXXX",
+	    dir != NULL && *dir != '\0' ? dir : _PATH_TMP, name);
+	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
+		(void)unlink(path);
+	free(path);
+	return fd;
+}
+
+/*
+ * Left out: where we are killed, a child ends when it notices that its pipe
+ * is closed, or has done what it was to do.
+ */
+void
+os_end_with_parent(int sig)
+{
+	(void)sig;
+}
+
+void
+os_outlive_parent(void)
+{
+}
+
+/* Left out; there is no core file all the same. */
+void
+os_no_dump(void)
+{
+}
+
+/*
+ * If one of our streams is our terminal.  The name is found once: a signal
+ * handler may not call ttyname_r(3).
+ */
+int
+os_terminal(char *path, size_t size)
+{
+	static char name[64];
+	static int looked;
+	int fd;
+
+	for (fd = 0; !looked && *name == '\0' && fd <= STDERR_FILENO; fd++)
+		if (tcgetsid(fd) != getsid(0) ||
+		    ttyname_r(fd, name, sizeof(name)) != 0)
+			*name = '\0';
+	looked = 1;
+	return *name != '\0' && strlcpy(path, name, size) < size ? 0 : -1;
+}
+
+/* Left out: answers to small packets may take the system's delay longer. */
+void
+os_ack_now(int fd)
+{
+	(void)fd;
+}
+
+/* Left out: the keepalives find out, a little later. */
+void
+os_tcp_timeout(int fd, unsigned ms)
+{
+	(void)fd;
+	(void)ms;
+}
+
+/* Left out: the ciphers stand in ssh's own order. */
+int
+os_has_aes(void)
+{
+	return 0;
+}
