@@ -145,6 +145,12 @@ hosts()
 			    "ssh -O check $host && ssh -O exit $host"
 		fi
 	done
+	if grep -q '^Host gw1' "$T/first"; then
+		works "$1: a shared gw1" "ssh gw1 true &&
+		    ssh -v -o ProxyCommand='proxyhop -v -J gw1 %h %p' db1 true \
+			2>&1 | grep 'gw1 (hop 1): shared' &&
+		    ssh -O check gw1 && ssh -O exit gw1"
+	fi
 	configuration "$T/first" "Host gw1 gw-east gw-west" \
 	    "Port ${PORT[closed]}"
 	for host in $(sed -n 's/^Host \(db.*\)/\1/p' "$T/first"); do

@@ -54,6 +54,7 @@ HOME = pwd.getpwuid(os.getuid()).pw_dir
 # What proxyhop -G prints of a hop; all else ssh -G says is not its business.
 KEYS = """
     hostname user port addressfamily bindaddress bindinterface connecttimeout
+    controlmaster controlpath controlpersist
     connectionattempts serveraliveinterval serveralivecountmax tcpkeepalive
     ciphers macs kexalgorithms hostkeyalgorithms pubkeyacceptedalgorithms
     requiredrsasize casignaturealgorithms identityfile certificatefile

@@ -27,6 +27,7 @@ enum status {
 enum stage {
 	STAGE_RESOLVE,
 	STAGE_CONNECT,
+	STAGE_SHARED,		/* a connection that ssh holds */
 	STAGE_BANNER,
 	STAGE_KEX,
 	STAGE_HOSTKEY,

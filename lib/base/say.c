@@ -35,8 +35,8 @@ static volatile sig_atomic_t	shown;	/* a status line is there */
 static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
-	"resolve", "connect", "banner", "kex", "hostkey", "auth", "forward",
-	"carry"
+	"resolve", "connect", "shared", "banner", "kex", "hostkey", "auth",
+	"forward", "carry"
 };
 
 static int

@@ -108,6 +108,7 @@ static int
 approach(struct chain *c, struct link *l, int *fd)
 {
 	struct link *before = l - 1;
+	uint64_t until = c->deadline;	/* of all tries */
 	int status;
 
 	if (c->sequence->tries == 0)
@@ -115,12 +116,13 @@ approach(struct chain *c, struct link *l, int *fd)
 	if (l->number == 1)
 		return dial(c, l, fd);
 	c->at = before;
-	status = forward_joint(c, before, l->hop->hostname, l->hop->port, fd);
+	status = (share_is(c, before) ? share_approach : forward_joint)(c,
+	    before, l->hop->hostname, l->hop->port, fd);
 	if (status != OK)
 		return status;
-	if (c->sequence->tries == 0)
-		turn_to(c, l);
-	c->at = l;
+	turn_to(c, l);
+	if (c->sequence->tries > 0)
+		c->deadline = until;
 	return OK;
 }
 
@@ -288,28 +290,77 @@ end(struct chain *c, int status)
 	return status;
 }
 
+/* Links to hop and to those before it, none of which is set up. */
+static struct link *
+links_to(struct chain *c, const struct hop *hop)
+{
+	const struct hop *h = TAILQ_FIRST(&c->plan->hops);
+	struct link *l;
+
+	c->n = 0;
+	while ((l = link_new(c, h))->hop != hop)
+		h = TAILQ_NEXT(h, entry);
+	return l;
+}
+
 /*
- * Connects all hops of plan in order, and opens a channel to its target that
- * is joined to in and out.  Returns OK, or another status after saying what
- * failed; chain_close() in either case.
+ * The deepest hop whose connection is shared is where the chain begins, and
+ * those before it are left alone.
+ */
+static int
+find_shared(struct chain *c)
+{
+	const struct plan *plan = c->plan;
+	const struct hop *hop, *next = NULL;
+	int status;
+
+	TAILQ_FOREACH_REVERSE(hop, &plan->hops, hops, entry) {
+		status = share_find(c, links_to(c, hop), next == NULL ?
+		    plan->host : next->hostname, next == NULL ? plan->port :
+		    next->port);
+		if (status != OK || c->share != NULL)
+			return status;
+		next = hop;
+	}
+	c->n = 0;
+	return OK;
+}
+
+/* The channel to the target, joined to in and out. */
+static int
+open_target(struct chain *c, int in, int out)
+{
+	struct link *l = &c->links[c->n - 1];
+
+	if (share_is(c, l)) {
+		share_join(c, in, out);
+		return OK;
+	}
+	turn_to(c, l);
+	c->sequence->tries = 0;
+	return forward_open(c, l, c->plan->host, c->plan->port, in, out);
+}
+
+/*
+ * Connects all hops of plan in order, from the deepest one on that has a
+ * shared connection, and opens a channel to its target that is joined to in
+ * and out.  Returns OK, or another status after saying what failed;
+ * chain_close() in either case.
  */
 int
 chain_open(struct chain *c, const struct plan *plan, int in, int out)
 {
-	const struct hop *hop;
-	struct link *l;
-	int status = OK;
+	const struct hop *hop = TAILQ_FIRST(&plan->hops);
+	int status;
 
 	begin(c, plan);
-	TAILQ_FOREACH(hop, &plan->hops, entry)
-		if ((status = add_link(c, hop)) != OK)
-			break;
-	if (status == OK) {
-		l = &c->links[c->n - 1];
-		turn_to(c, l);
-		c->sequence->tries = 0;
-		status = forward_open(c, l, plan->host, plan->port, in, out);
-	}
+	status = find_shared(c);
+	if (c->n > 0)
+		hop = TAILQ_NEXT(c->links[c->n - 1].hop, entry);
+	for (; status == OK && hop != NULL; hop = TAILQ_NEXT(hop, entry))
+		status = add_link(c, hop);
+	if (status == OK)
+		status = open_target(c, in, out);
 	return end(c, status);
 }
 
@@ -340,21 +391,18 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 int
 chain_carry(struct chain *c)
 {
-	struct link *l;
-	int error, status = OK;
+	struct link *l = &c->links[c->n - 1];
+	int status = OK;
 
+	if (share_is(c, l))
+		return fail_say(c, share_carry(c));
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
-	l = &c->links[c->n - 1];
 	if (status == OK && l->forward.command != NULL && !l->relay.any &&
 	    !l->relay.gone)
 		status = command_forward_end(c, l, NULL);
-	error = last(c)->gone;
-	if (status == OK && error != 0 && error != EPIPE &&
-	    error != ECONNRESET) {
-		say("standard output: %s", strerror(error));
-		status = RETRY;
-	}
+	if (status == OK)
+		status = copy_written(l->relay.gone);
 	return fail_say(c, status);
 }
 
@@ -371,6 +419,7 @@ chain_close(struct chain *c)
 			link_free(l);
 		(void)command_end(l);
 	}
+	share_close(c);
 	free(c->sequence);
 	c->sequence = NULL;
 }

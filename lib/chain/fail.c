@@ -93,6 +93,8 @@ fail_timeout(struct chain *c, struct link *l)
 	const struct sequence *s = c->sequence;
 	struct link *last = &c->links[c->n - 1];
 
+	if (share_is(c, l))
+		return share_overdue(c, l);
 	/* the hop before only opens again what this one has closed */
 	if (s->tries > 0 && l != last && last->stage == STAGE_BANNER) {
 		l = last;
@@ -411,7 +413,7 @@ fail_lost(struct chain *c, struct link *l)
 	if (l->number > 1 && l[-1].forward.command != NULL &&
 	    l[-1].relay.down != FLOW_OPEN)
 		return command_forward_fail(c, l - 1, NULL);
-	if (l->pid > 0 && command_lost(c, l))
+	if ((l->pid > 0 && command_lost(c, l)) || share_lost(c, l))
 		return RETRY;
 	reason = libssh_reason(l);
 	if (strncmp(reason, "connection ", 11) == 0)

@@ -27,29 +27,13 @@ fdpass_possible(void)
 	    ss.ss_family == AF_UNIX;
 }
 
-/* One byte, and the descriptor beside it; ssh reads it with recvmsg(2). */
+/* Sends fd to ssh, which reads it with recvmsg(2). */
 static int
 hand_over(int fd)
 {
-	union {
-		struct cmsghdr	 hdr;
-		char		 buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	char byte = '\0';
-	struct iovec vec = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
-	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
-	struct cmsghdr *cmsg;
-
-	memset(&u, 0, sizeof(u));
-	cmsg = CMSG_FIRSTHDR(&msg);
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	joint_block(fd);
 	joint_block(STDOUT_FILENO);
-	if (sendmsg(STDOUT_FILENO, &msg, 0) != 1) {
+	if (joint_pass(STDOUT_FILENO, fd) == -1) {
 		say("-f: nobody takes the connection: %s", strerror(errno));
 		return RETRY;
 	}
@@ -60,11 +44,17 @@ hand_over(int fd)
 static int
 serve(struct chain *c, const struct plan *plan, int ready)
 {
-	int ours, theirs, status;
+	int fd, ours, theirs, status;
 
 	joint_open(&ours, &theirs);
-	if ((status = chain_open(c, plan, ours, ours)) != OK ||
-	    (status = hand_over(theirs)) != OK)
+	if ((status = chain_open(c, plan, ours, ours)) != OK)
+		return status;
+	/* a shared connection needs nobody who carries */
+	if ((fd = share_take(c)) != -1) {
+		close(theirs);
+		theirs = fd;
+	}
+	if ((status = hand_over(theirs)) != OK)
 		return status;
 	close(theirs);
 	/* from here on nobody waits for us, and our streams are not ours */

@@ -58,6 +58,22 @@ const struct observer *timing_observer(const struct timing *);
 void	 timing_add(struct timing *, const struct timing_row *);
 void	 timing_end(struct timing *);
 
+/* copy.c: bytes between descriptors, no session in between */
+int	 copy_both(struct chain *, int, int, int, int *);
+int	 copy_written(int);
+
+/* share.c: a connection that an ssh of ours shares */
+int	 share_find(struct chain *, struct link *, const char *, int);
+int	 share_is(const struct chain *, const struct link *);
+int	 share_approach(struct chain *, struct link *, const char *, int,
+	    int *);
+void	 share_join(struct chain *, int, int);
+int	 share_take(struct chain *);
+int	 share_carry(struct chain *);
+int	 share_lost(struct chain *, const struct link *);
+int	 share_overdue(struct chain *, struct link *);
+void	 share_close(struct chain *);
+
 /* fail.c: what has failed, in one line */
 char	*fail_label(const struct chain *, const struct link *);
 const char *fail_passing(struct chain *, int *);

@@ -48,13 +48,17 @@ listen_to(struct chain *c, struct timing *timing, int fd)
 static int
 climb(struct chain *c, const struct plan *plan, struct timing *timing)
 {
-	int ours, theirs = -1, status;
+	int fd, ours, theirs = -1, status;
 
 	if (plan->nhops == 0)
 		status = chain_dial(c, plan, &ours);
 	else {
 		joint_open(&theirs, &ours);
 		status = chain_open(c, plan, theirs, theirs);
+	}
+	if (status == OK && plan->nhops > 0 && (fd = share_take(c)) != -1) {
+		close(ours);
+		ours = fd;
 	}
 	if (status == OK)
 		status = fail_say(c, listen_to(c, timing, ours));

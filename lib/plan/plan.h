@@ -72,6 +72,9 @@ struct hop {
 	int			 compression;
 	int			 connectionattempts;
 	int			 connecttimeout;	/* seconds; 0: no limit */
+	char			*controlmaster;
+	char			*controlpath;	/* none: NULL */
+	char			*controlpersist;
 	char			*forwardcommand;	/* our own */
 	struct strlist		 globalknownhostsfile;
 	int			 gssapiauthentication;

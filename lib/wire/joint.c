@@ -8,6 +8,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "wire/wire.h"
 
@@ -46,4 +47,30 @@ joint_unblock(int fd)
 
 	if ((flags = fcntl(fd, F_GETFL)) != -1 && !(flags & O_NONBLOCK))
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/*
+ * Sends fd through the socket via, with one byte, as ssh and nc -F do.  Both
+ * stay the caller's.  Returns 0, or -1 with errno.
+ */
+int
+joint_pass(int via, int fd)
+{
+	union {
+		struct cmsghdr	 hdr;
+		char		 buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	char byte = '\0';
+	struct iovec vec = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
+	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct cmsghdr *cmsg;
+
+	memset(&u, 0, sizeof(u));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(via, &msg, 0) == 1 ? 0 : -1;
 }

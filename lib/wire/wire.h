@@ -181,6 +181,7 @@ struct failure {
 };
 
 struct sequence;
+struct share;
 
 /* All links, and the one place that waits. */
 struct chain {
@@ -194,6 +195,7 @@ struct chain {
 	uint64_t		 began;		/* ms */
 	struct failure		 failure;
 	struct sequence		*sequence;	/* chain.c's own */
+	struct share		*share;		/* chain's; NULL: none is shared */
 	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
@@ -236,6 +238,28 @@ int	 relay_done(const struct relay *);
 void	 watchdog_feed(void);
 void	 watchdog_rest(void);
 
+/* mux.c: the packets of OpenSSH's connection sharing */
+#define MUX_REQUEST	512		/* bytes of one of ours, at most */
+#define MUX_ANSWER	4096		/* of a master's */
+#define MUX_HELLO	0x00000001u	/* what a master sends */
+#define MUX_DENIED	0x80000002u
+#define MUX_FAILURE	0x80000003u
+#define MUX_ALIVE	0x80000005u
+#define MUX_OPENED	0x80000006u
+
+struct mux_answer {
+	uint32_t	 type;
+	uint32_t	 id;		/* of the request; of HELLO its version */
+	uint32_t	 number;	/* MUX_ALIVE: the master's pid */
+	const char	*text;		/* why it refuses, or NULL; borrowed */
+	size_t		 len;		/* of text, which has no end */
+};
+
+size_t	 mux_hello(unsigned char *);
+size_t	 mux_alive_check(unsigned char *, uint32_t);
+size_t	 mux_stdio_forward(unsigned char *, uint32_t, const char *, int);
+int	 mux_answer(const unsigned char *, size_t, struct mux_answer *);
+
 /* keepalive.c: keepalives */
 uint64_t keepalive_silence(const struct link *);
 
@@ -243,6 +267,7 @@ uint64_t keepalive_silence(const struct link *);
 void	 joint_open(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
+int	 joint_pass(int, int);
 
 /* failure.c: what has failed, as data */
 int	 fail(struct chain *, struct link *, enum status, const char *, ...)
