@@ -178,8 +178,6 @@ fetch(struct chain *c, struct link *l, struct trust *t)
 {
 	int fd, found, status;
 
-	link_over(l, "its certificate has to be asked for");
-	take_down(l);
 	c->sequence->tries = 0;
 	if ((status = trust_fetch_wait(t, &found)) != OK || found)
 		return status;
@@ -191,6 +189,7 @@ fetch(struct chain *c, struct link *l, struct trust *t)
 		close(fd);
 	}
 	take_down(l);
+	c->sequence->tries = 0;
 	return status;
 }
 
@@ -207,13 +206,18 @@ ask(struct chain *c, struct link *l, struct trust *t, enum verdict *verdict)
 	return trust_answer(t, got ? answer : NULL, verdict);
 }
 
-/* Asks l's server for a certificate, and looks at its key again. */
+/*
+ * Asks l's server for a certificate instead, and looks at the key of another
+ * session.
+ */
 static int
 check_again(struct chain *c, struct link *l, struct trust *t,
     enum verdict *verdict)
 {
 	int status;
 
+	link_over(l, "its certificate has to be asked for");
+	take_down(l);
 	if ((status = fetch(c, l, t)) != OK ||
 	    (status = reach(c, l, t)) != OK)
 		return status;
@@ -226,9 +230,11 @@ meet(struct chain *c, struct link *l)
 {
 	struct trust *t = trust_new(c, l);
 	enum verdict verdict = TRUSTED;
-	int status;
+	int status = OK;
 
-	if ((status = reach(c, l, t)) == OK)
+	if (trust_fetch_first(t))
+		status = fetch(c, l, t);
+	if (status == OK && (status = reach(c, l, t)) == OK)
 		status = trust_check(t, &verdict);
 	while (status == OK && verdict != TRUSTED)
 		status = verdict == TRUST_ASK ? ask(c, l, t, &verdict) :

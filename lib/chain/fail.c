@@ -179,7 +179,10 @@ is_weak(const char *name)
 	    strcmp(name, "ssh-dss") == 0 || strcmp(name, "none") == 0;
 }
 
-/* Returns the first algorithm of list that libssh has on, or NULL. */
+/*
+ * Returns the first algorithm of list that libssh has on, or NULL; of
+ * certificates it knows the names, and asks for none.
+ */
 static char *
 first_known(const char *list, enum ssh_options_e option)
 {
@@ -189,11 +192,26 @@ first_known(const char *list, enum ssh_options_e option)
 	copy = rest = xstrdup(list);
 	while (known == NULL && (name = strsep(&rest, ",")) != NULL)
 		if (*name != '\0' && !is_weak(name) && scratch != NULL &&
+		    strstr(name, "-cert-v0") == NULL &&
 		    ssh_options_set(scratch, option, name) == 0)
 			known = xstrdup(name);
 	free(copy);
 	ssh_free(scratch);
 	return known;
+}
+
+/* Does a list of host key algorithms have nothing but certificates? */
+static int
+all_certificates(const char *list)
+{
+	char *copy, *rest, *name;
+	int all = 1;
+
+	copy = rest = xstrdup(list);
+	while (all && (name = strsep(&rest, ",")) != NULL)
+		all = strstr(name, "-cert-v0") != NULL;
+	free(copy);
+	return all;
 }
 
 /*
@@ -213,6 +231,11 @@ fail_agree(struct chain *c, struct link *l)
 		k++;
 	if (k->kind == NULL || theirs == NULL || ours == NULL)
 		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
+	else if (all_certificates(theirs))
+		(void)fail(c, l, GIVEUP, "it offers its host key with "
+		    "certificates alone (%s), which libssh does not ask for; "
+		    "allow the key alone as well, in HostKeyAlgorithms there",
+		    theirs);
 	else if ((known = first_known(theirs, k->option)) == NULL)
 		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
 		    "ours: %s; the server is too old for libssh, or somebody "

@@ -13,7 +13,7 @@
 #define LOCK_TIME	10000	/* ms to wait for another one that asks */
 #define LOCK_PAUSE	20
 
-#define CLOSED	"connection closed before it showed a certificate"
+static const char closed[] = "connection closed before it showed a certificate";
 
 /* Sends what is to be sent; returns -1 if the connection is gone. */
 static int
@@ -39,7 +39,43 @@ receive(int fd, struct certkex *s)
 	if ((n = read(fd, data, sizeof(data))) > 0)
 		certkex_take(s, data, n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		s->why = CLOSED;
+		s->why = closed;
+}
+
+/*
+ * Is a certificate to be fetched before there is a session, since all that the
+ * files have for the hop is a CA?  A session without it would be given up for
+ * another one.
+ */
+int
+trust_fetch_first(struct trust *t)
+{
+	const struct hop *hop = t->l->hop;
+
+	/* a command, or the address, may yet say that it is known */
+	if (hop->knownhostscommand != NULL ||
+	    hop->nohostauthenticationforlocalhost == 1 ||
+	    !known_has_authority(hop))
+		return 0;
+	lookup_read(t);
+	prove_prepare(t);
+	return prove_first(t);
+}
+
+/* What came of it is kept for the next trust_check(). */
+static void
+keep(struct trust *t, struct certkex *s)
+{
+	struct proof *p = t->proof;
+
+	p->tries++;
+	p->closed = s->why == closed;
+	free(p->why);
+	p->why = s->why == NULL ? NULL : xstrdup(s->why);
+	link_over(t->l, s->why != NULL ? s->why :
+	    "it has shown its certificate");
+	if (s->done)
+		certs_add(&p->fetched, &s->cert);
 }
 
 /*
@@ -56,12 +92,13 @@ trust_fetch(struct trust *t, int fd)
 	size_t sent = 0;
 	int status = OK;
 
+	link_stage(t->l, STAGE_BANNER);
 	joint_unblock(fd);
 	certkex_begin(&s, types == NULL ? "" : types);
 	free(types);
 	while (status == OK && s.why == NULL && !s.done) {
 		if (send_out(fd, &s, &sent) == -1) {
-			s.why = CLOSED;
+			s.why = closed;
 			break;
 		}
 		pfd.events = POLLIN | (sent < s.outlen ? POLLOUT : 0);
@@ -69,12 +106,11 @@ trust_fetch(struct trust *t, int fd)
 		status = chain_wait(t->c, &pfd, 1, 0);
 		if (status == OK && (pfd.revents & ~POLLOUT))
 			receive(fd, &s);
+		if (s.greeted)
+			link_stage(t->l, STAGE_KEX);
 	}
-	t->proof->tries++;
-	if (s.done)
-		certs_add(&t->proof->fetched, &s.cert);
-	else if (s.why != NULL)
-		t->proof->why = xstrdup(s.why);
+	if (status == OK)
+		keep(t, &s);
 	certkex_free(&s);
 	return status;
 }

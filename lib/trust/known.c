@@ -280,6 +280,43 @@ known_read(const struct hop *hop, struct knowns *knowns, size_t n)
 		read_file(knowns, n, hop->globalknownhostsfile.v[i]);
 }
 
+static int
+has_authority(const char *file)
+{
+	FILE *f;
+	char *line = NULL, *p;
+	size_t size = 0;
+	int found = 0;
+
+	if ((f = fopen(file, "re")) == NULL)
+		return 0;
+	while (!found && getline(&line, &size, f) != -1) {
+		p = line + strspn(line, " \t");
+		found = strncmp(p, "@cert-authority", 15) == 0;
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/*
+ * Does a file of hop's have a CA, whatever host that is for?  This is cheap
+ * beside known_read().
+ */
+int
+known_has_authority(const struct hop *hop)
+{
+	size_t i;
+
+	for (i = 0; i < hop->userknownhostsfile.n; i++)
+		if (has_authority(hop->userknownhostsfile.v[i]))
+			return 1;
+	for (i = 0; i < hop->globalknownhostsfile.n; i++)
+		if (has_authority(hop->globalknownhostsfile.v[i]))
+			return 1;
+	return 0;
+}
+
 /* Empties a list, its name as well. */
 void
 known_free(struct knowns *knowns)

@@ -35,6 +35,7 @@ int	 known_plain(const char *);
 char	*known_hash(const char *);
 void	 known_line(struct knowns *, size_t, char *, const char *, unsigned);
 void	 known_read(const struct hop *, struct knowns *, size_t);
+int	 known_has_authority(const struct hop *);
 void	 known_free(struct knowns *);
 
 /* pub.c: public keys and certificates as bytes */
@@ -137,6 +138,7 @@ void	 certkex_free(struct certkex *);
 struct proof {
 	struct certs	 cached, fetched;
 	char		*why;		/* nothing was fetched; or NULL */
+	int		 closed;	/* it has hung up: that may pass */
 	int		 tries;		/* to fetch */
 	int		 lock;		/* -1: none is held */
 };
@@ -194,6 +196,7 @@ void	 prove_read(struct trust *);
 int	 prove_prefers(const struct trust *, const char *);
 char	*prove_types(const struct hop *);
 int	 prove_only(const struct hop *, const char *);
+int	 prove_first(const struct trust *);
 int	 prove(struct trust *, enum proved *, char **);
 void	 prove_forget(struct trust *);
 

@@ -14,6 +14,11 @@
 #define TRIES	2	/* to fetch one; behind one name may be several hosts */
 #define CERT	"-cert-v01@openssh.com"
 
+/* What is asked for where no ssh says what its default is. */
+static const char default_types[] = "ssh-ed25519" CERT ",ecdsa-sha2-nistp256"
+    CERT ",ecdsa-sha2-nistp384" CERT ",ecdsa-sha2-nistp521" CERT
+    ",rsa-sha2-512" CERT ",rsa-sha2-256" CERT;
+
 /* The name that principals are compared with: without a port, as ssh has it. */
 static char *
 principal_name(const struct hop *hop)
@@ -49,8 +54,12 @@ has_marker(const struct trust *t, enum marker marker, const struct pub *pub)
 void
 prove_prepare(struct trust *t)
 {
-	if (!has_marker(t, AUTHORITY, NULL))
+	char *types;
+
+	if (!has_marker(t, AUTHORITY, NULL) ||
+	    (types = prove_types(t->l->hop)) == NULL)
 		return;
+	free(types);
 	if (t->proof == NULL) {
 		t->proof = xcalloc(1, sizeof(*t->proof));
 		t->proof->lock = -1;
@@ -116,8 +125,10 @@ prove_types(const struct hop *hop)
 {
 	char *all, *rest, *name, *types = NULL;
 
-	if (hop->hostkeyalgorithms == NULL)
-		return NULL;
+	/* without ssh it may still be one that adds to the default */
+	if (hop->hostkeyalgorithms == NULL ||
+	    strchr("+-^", *hop->hostkeyalgorithms) != NULL)
+		return xstrdup(default_types);
 	all = rest = xstrdup(hop->hostkeyalgorithms);
 	while ((name = strsep(&rest, ",")) != NULL)
 		if (strstr(name, CERT) != NULL &&
@@ -146,7 +157,6 @@ prove_only(const struct hop *hop, const char *type)
 	char *all, *rest, *name, *cert;
 	int plain = 0, certs = 0;
 
-	/* without ssh it may still be one that adds to the default */
 	if (hop->hostkeyalgorithms == NULL ||
 	    strchr("+-^", *hop->hostkeyalgorithms) != NULL)
 		return 0;
@@ -159,6 +169,56 @@ prove_only(const struct hop *hop, const char *type)
 	}
 	free(all);
 	return certs && !plain;
+}
+
+/* Is cert one that may prove the hop, if its CA has signed it? */
+static int
+may_prove(const struct trust *t, const struct pub *pub)
+{
+	struct cert cert;
+	char *name;
+	int may;
+
+	if (cert_parse(&cert, pub) == -1)
+		return 0;
+	name = principal_name(t->l->hop);
+	may = has_marker(t, AUTHORITY, &cert.ca) && cert_wrong(&cert, name,
+	    t->l->hop->casignaturealgorithms, time(NULL)) == NULL;
+	free(name);
+	cert_free(&cert);
+	return may;
+}
+
+/* Is a line there whose key is enough by itself? */
+static int
+has_plain(const struct trust *t)
+{
+	const struct knowns *k;
+	size_t i;
+
+	for (k = t->known; k < t->known + 2; k++)
+		for (i = 0; i < k->n; i++)
+			if (k->v[i].marker == PLAIN && !prove_only(t->l->hop,
+			    ssh_key_type_to_char(ssh_key_type(k->v[i].key))))
+				return 1;
+	return 0;
+}
+
+/*
+ * By what has been read, can nothing but a certificate prove the hop that it
+ * has not shown yet?
+ */
+int
+prove_first(const struct trust *t)
+{
+	size_t i;
+
+	if (t->proof == NULL || has_plain(t))
+		return 0;
+	for (i = 0; i < t->proof->cached.n; i++)
+		if (may_prove(t, &t->proof->cached.v[i]))
+			return 0;
+	return 1;
 }
 
 static int
@@ -280,7 +340,8 @@ prove(struct trust *t, enum proved *proved, char **why)
 		status = weigh_fetched(t, &key, proved, why);
 	pub_free(&key);
 	if (status == OK && *proved != PROVED && p->tries < TRIES &&
-	    p->why == NULL && (*proved == UNPROVED || p->tries == 0))
+	    (p->why == NULL || p->closed) &&
+	    (*proved == UNPROVED || p->tries == 0))
 		*proved = TO_FETCH;
 	else if (*why == NULL && p->why != NULL)
 		*why = xstrdup(p->why);

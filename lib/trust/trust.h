@@ -28,6 +28,7 @@ void	 trust_free(struct trust *);
 char	*trust_algorithms(const struct trust *);
 
 /* fetch.c: a certificate from the server */
+int	 trust_fetch_first(struct trust *);
 int	 trust_fetch_wait(struct trust *, int *);
 int	 trust_fetch(struct trust *, int);
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""second.py: before an SSH server, one that spoils the second connection.
+"""spoiled.py: before an SSH server, one that spoils the first connection.
 
-usage: second.py PORT MODE
+usage: spoiled.py PORT MODE
 
-Prints "listening PORT".  The first connection and those after the second go on
-to PORT; the second, in which proxyhop asks for a certificate, gets MODE:
+Prints "listening PORT".  The first connection, in which proxyhop asks for a
+certificate, gets MODE, those after it go on to PORT:
 
 silent	nothing at all
 close	the connection is closed at once
+never	the same, and each other one in which it asks for a certificate
 lines	lines before the banner, without an end
 huge	a banner and a packet of 4 GiB
 ignore	a banner and SSH_MSG_IGNORE without an end
@@ -37,7 +38,10 @@ def copy(source, sink):
         pass
 
 
-def forward(client, port):
+def forward(client, port, mode):
+    if mode == "never" and b"proxyhop" in client.recv(64, socket.MSG_PEEK):
+        client.close()
+        return
     server = socket.create_connection(("127.0.0.1", port))
     threading.Thread(target=copy, args=(client, server), daemon=True).start()
     copy(server, client)
@@ -46,7 +50,7 @@ def forward(client, port):
 
 
 def spoil(client, mode):
-    banner = b"SSH-2.0-second\r\n"
+    banner = b"SSH-2.0-spoiled\r\n"
     try:
         if mode == "silent":
             while client.recv(65536):
@@ -76,8 +80,8 @@ def main():
     while True:
         client, _ = listener.accept()
         number += 1
-        target, args = (spoil, (client, mode)) if number == 2 else (
-            forward, (client, port))
+        target, args = (spoil, (client, mode)) if number == 1 else (
+            forward, (client, port, mode))
         threading.Thread(target=target, args=args, daemon=True).start()
 
 
