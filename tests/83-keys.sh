@@ -112,3 +112,76 @@ certificates()
 }
 
 certificates
+
+# print_of KEY: its fingerprint, for a pattern.
+print_of()
+{
+	ssh-keygen -l -f "$1" | cut -d' ' -f2 | sed 's/[+]/[+]/g'
+}
+
+# What a key may do stands with the key.
+limits()
+{
+	local to=(127.0.0.1 "${PORT[echo]}")
+
+	start_sshd limits "TrustedUserCAKeys $T/ca.pub" \
+	    "AuthorizedKeysFile $T/limited"
+	IDENTITY=([limits]=$T/id)
+	write_config limits
+	conf
+	rm -f "$T/id-cert.pub"
+	echo "restrict,permitopen=\"127.0.0.1:1\" $(cat "$T/id.pub")" >"$T/limited"
+	refused "restrict: the key is named, with its options" 1 \
+	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and the options of the key used \($T/id $(print_of "$T/id")\) in its authorized_keys" \
+	    hop -J limits "${to[@]}"
+	echo "restrict,port-forwarding,permitopen=\"127.0.0.1:${PORT[echo]}\"" \
+	    "$(cat "$T/id.pub")" >"$T/limited"
+	carries "the twin: what is permitted is opened" -J limits
+	: >"$T/limited"
+	certify "$T/id" narrow -O clear
+	refused "a certificate without permit-port-forwarding" 1 \
+	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and permit-port-forwarding of the certificate used \($T/id-cert.pub $(print_of "$T/id")\); or," \
+	    hop -J limits "${to[@]}"
+	certify "$T/id" wide -O clear -O permit-port-forwarding
+	carries "the twin: with it" -J limits
+	rm -f "$T/id-cert.pub"
+}
+
+# A server of old times; what may be advised is what libssh has on by itself.
+old()
+{
+	local to=(127.0.0.1 "${PORT[echo]}")
+
+	new_key "$T/old.key"
+	: >"$T/old.log"
+	"$PYTHON" "$TESTS/login.py" old "$T/old.key" </dev/null \
+	    >>"$T/old.log" 2>&1 &
+	PID[old]=$!
+	SERVERS+=("${PID[old]}")
+	wait_for "$T/old.log" '^listening ' || exit 1
+	PORT[old]=$(sed -n 's/^listening //p' "$T/old.log")
+	IDENTITY=([old]=$T/rsa)
+	write_config old
+	rm -f "$T/rsa-cert.pub"
+	conf
+	refused "SHA-1 alone: it is said, and nothing weaker is advised" 1 \
+	    "auth: .*$T/rsa is not allowed: the server takes it by ssh-rsa alone, and is too old, or somebody is in between" \
+	    hop -J old "${to[@]}"
+	check "the same: no +ssh-rsa" bash -c '! grep -q "+ssh-rsa" "$1"' - \
+	    "$T/refused.err"
+	conf "Host old" "PubkeyAcceptedAlgorithms +ssh-rsa"
+	carries "who has allowed it himself gets in" -J old
+	IDENTITY=([certs]=$T/rsa)
+	write_config certs
+	conf "Host certs" "PubkeyAcceptedAlgorithms ssh-ed25519"
+	refused "what ssh_config does not allow can be allowed" 1 \
+	    "auth: .*$T/rsa is not allowed by PubkeyAcceptedAlgorithms; to allow it, in ssh_config: Host certs, PubkeyAcceptedAlgorithms [+]rsa-sha2-512" \
+	    hop -J certs "${to[@]}"
+}
+
+limits
+if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
+	old
+else
+	echo "skip $NAME: an old server: no python3-paramiko"
+fi

@@ -14,6 +14,7 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 	mute		never answers
 	tries		hangs up after N refusals
 	quick		a banner, and in at once
+	old		takes a key by ssh-rsa alone, and names no algorithms
 """
 
 import argparse
@@ -46,6 +47,7 @@ class Gate(hostile.Gate):
 
 	def __init__(self, sock, args):
 		super().__init__(sock, args)
+		self.server_sig_algs = self.mode != "old"
 		self._handler_table[5] = Gate.on_service
 		self._handler_table[50] = Gate.on_request
 		self._handler_table[61] = Gate.on_answers
@@ -113,6 +115,17 @@ class Gate(hostile.Gate):
 		if method != "publickey":
 			return self.refuse()
 		self.banner(WORDS)
+		self.accept()
+
+	def on_old(self, method, m):
+		if method != "publickey":
+			return self.refuse()
+		signed, algorithm = m.get_boolean(), m.get_text()
+		if algorithm != "ssh-rsa":
+			return self.refuse()
+		if not signed:
+			return self._send_message(message(PK_OK, algorithm,
+			    m.get_string()))
 		self.accept()
 
 	def on_mute(self, method, m):

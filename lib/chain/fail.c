@@ -242,8 +242,10 @@ fail_agree(struct chain *c, struct link *l)
 		    "is in between", k->keyword, theirs, ours);
 	else
 		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
-		    "ours: %s; to allow one, in ssh_config: Host %s, %s +%s",
-		    k->keyword, theirs, ours, l->hop->name, k->keyword, known);
+		    "ours: %s; to allow one, in ssh_config: Host %s, %s %s%s",
+		    k->keyword, theirs, ours, l->hop->name, k->keyword,
+		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "yes" : "+",
+		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "" : known);
 	free(known);
 	free(ours);
 	free(theirs);
@@ -373,6 +375,34 @@ unresolved(const char *reason)
 }
 
 /*
+ * l does not allow what it was to open: its configuration, or what the key that
+ * we have used may do there.
+ */
+static int
+fail_prohibited(struct chain *c, struct link *l)
+{
+	const struct credential *used = &l->credential;
+	const char *name = l->hop->name;
+	char *key = NULL;
+	int status;
+
+	if (used->key != NULL && used->certificate)
+		key = xasprintf(", and permit-port-forwarding of the "
+		    "certificate used (%s)", used->key);
+	else if (used->key != NULL)
+		key = xasprintf(", and the options of the key used (%s) in "
+		    "its authorized_keys", used->key);
+	status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
+	    "administratively prohibited; check AllowTcpForwarding and "
+	    "PermitOpen on %s%s; or, if it lets you run commands: "
+	    "-o '%s:ForwardCommand=nc %%h %%p' (in ssh_config nc %%%%h %%%%p)",
+	    name, l->forward.host, l->forward.port, name,
+	    key == NULL ? "" : key, name);
+	free(key);
+	return status;
+}
+
+/*
  * RFC 4254, 5.1: l would not open the channel: the cause, and what to do.
  */
 static int
@@ -392,13 +422,7 @@ fail_forward(struct chain *c, struct link *l)
 		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
 		    "there", name, l->forward.command, reason);
 	else if (code == 1)
-		status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
-		    "administratively prohibited; check AllowTcpForwarding "
-		    "and PermitOpen on %s, and the options of the key used in "
-		    "its authorized_keys, or permit-port-forwarding of its "
-		    "certificate; or, if it lets you run commands: "
-		    "-o '%s:ForwardCommand=nc %%h %%p' (in ssh_config "
-		    "nc %%%%h %%%%p)", name, host, port, name, name);
+		status = fail_prohibited(c, l);
 	else if (code == 2 && unresolved(reason))
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "it says \"%s\"; it is %s that looks the name up: check "

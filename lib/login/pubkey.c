@@ -11,6 +11,36 @@
 #include "login/login.h"
 
 /*
+ * Notes a key that libssh does not offer with this algorithm, and what would
+ * allow it.  That is never SHA-1: who says that the server has nothing better
+ * may be somebody in between.
+ */
+static void
+note_ruled_out(struct login *login, const struct identity *id,
+    const char *algorithm)
+{
+	const char *allowed = login->l->hop->pubkeyacceptedalgorithms;
+	char *why;
+
+	if (*algorithm == '\0')
+		why = xasprintf("is not allowed by RequiredRSASize (%d), or "
+		    "not known to libssh", login->l->hop->requiredrsasize);
+	else if (strncmp(algorithm, "ssh-rsa", 7) == 0 && (allowed == NULL ||
+	    strstr(allowed, "rsa-sha2-") != NULL))
+		why = xasprintf("is not allowed: the server takes it by %s "
+		    "alone, and is too old, or somebody is in between",
+		    algorithm);
+	else
+		why = xasprintf("is not allowed by PubkeyAcceptedAlgorithms; "
+		    "to allow it, in ssh_config: Host %s, "
+		    "PubkeyAcceptedAlgorithms +%s", login->l->hop->name,
+		    strncmp(algorithm, "ssh-rsa", 7) == 0 ? "rsa-sha2-512" :
+		    algorithm);
+	identity_ignore(login, id->name, why);
+	free(why);
+}
+
+/*
  * Notes a key and how it went, by name and fingerprint: a person can look both
  * up.  A refusal by the server has told what else it takes.
  */
@@ -19,9 +49,10 @@ note_offer(struct login *login, const struct identity *id, int rc)
 {
 	char *print, *seen, *s;
 
-	if (rc == SSH_AUTH_DENIED && libssh_ruled_out(login->l)) {
-		identity_ignore(login, id->name, "is not allowed by "
-		    "PubkeyAcceptedAlgorithms or RequiredRSASize");
+	if (rc == SSH_AUTH_DENIED &&
+	    (s = libssh_ruled_out(login->l)) != NULL) {
+		note_ruled_out(login, id, s);
+		free(s);
 		return;
 	}
 	if ((rc == SSH_AUTH_DENIED || rc == SSH_AUTH_PARTIAL) &&
@@ -123,6 +154,17 @@ try_agent(struct login *login, struct identity *id)
 	return result;
 }
 
+/* The server has taken the key: with what it may do there, it is the link's. */
+static void
+note_credential(struct login *login, const struct identity *id)
+{
+	struct credential *credential = &login->l->credential;
+
+	free(credential->key);
+	credential->key = xstrdup(login->last);
+	credential->certificate = key_is_certificate(id->shown);
+}
+
 static enum result
 try_identity(struct login *login, struct identity *id)
 {
@@ -137,6 +179,8 @@ try_identity(struct login *login, struct identity *id)
 	else
 		result = try_file(login, id);
 	id->state = result == YES || result == PARTLY ? TAKEN : REFUSED;
+	if (id->state == TAKEN)
+		note_credential(login, id);
 	return result;
 }
 

@@ -128,6 +128,15 @@ key_in_device(ssh_key key)
 	}
 }
 
+/* Is it a key with a certificate? */
+int
+key_is_certificate(ssh_key key)
+{
+	const char *name = ssh_key_type_to_char(ssh_key_type(key));
+
+	return name != NULL && strstr(name, "-cert-v0") != NULL;
+}
+
 /*
  * The plain key in a certificate, or NULL if key is none: after the type and
  * a nonce come the strings, one to three, that the plain key has after its

@@ -271,14 +271,23 @@ libssh_must_change(const struct link *l)
 }
 
 /*
- * Did libssh itself say no, before the server was asked?  Only its text tells;
- * those of a server's refusal begin otherwise.
+ * Did libssh itself say no to a key, before the server was asked?  Only its
+ * text tells; those of a server's refusal begin otherwise.  Returns the
+ * algorithm that is not allowed, which the caller frees, "" if it is something
+ * else about the key, or NULL if libssh did not.
  */
-int
+char *
 libssh_ruled_out(const struct link *l)
 {
+	static const char begin[] = "The key algorithm '";
 	const char *text = ssh_get_error(l->session);
 
-	return begins(text, "Invalid key type") ||
-	    (begins(text, "The ") && strstr(text, "is not allowed") != NULL);
+	if (begins(text, begin) && strstr(text, "is not allowed") != NULL) {
+		text += strlen(begin);
+		return xstrndup(text, strcspn(text, "'"));
+	}
+	if (begins(text, "Invalid key type") ||
+	    (begins(text, "The ") && strstr(text, "is not allowed") != NULL))
+		return xstrdup("");
+	return NULL;
 }

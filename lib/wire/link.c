@@ -120,6 +120,8 @@ link_reset(struct link *l)
 	l->agentfd = -1;	/* the session's, which has closed it */
 	ssh_key_free(l->pin.key);
 	memset(&l->pin, 0, sizeof(l->pin));
+	free(l->credential.key);
+	memset(&l->credential, 0, sizeof(l->credential));
 }
 
 /* Frees what l holds, after session_drop() and forward_drop(). */

@@ -134,6 +134,12 @@ struct forward {
 };
 
 /* A hop we are connected to, or about to be. */
+/* The key that has logged us in, for those who ask what it may do. */
+struct credential {
+	char	*key;		/* name and fingerprint; NULL: it was none */
+	int	 certificate;
+};
+
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
 	int			 number;	/* 1 .. nhops; 0: the target */
@@ -157,6 +163,7 @@ struct link {
 	struct relay		 relay;
 	pid_t			 pid;		/* ProxyCommand; 0: none */
 	int			 agentfd;	/* libssh's, see agent.c */
+	struct credential	 credential;	/* login's */
 };
 
 /* What can fail; chain finds the text for all but the first two. */
@@ -288,7 +295,7 @@ int	 libssh_disconnected(const struct link *);
 int	 libssh_found(const struct link *, const char *);
 int	 libssh_stuck(const struct link *);
 int	 libssh_must_change(const struct link *);
-int	 libssh_ruled_out(const struct link *);
+char	*libssh_ruled_out(const struct link *);
 
 /* run.c: programs that know more than we do */
 struct run {
@@ -308,6 +315,7 @@ char	*key_fingerprint(ssh_key);
 int	 key_same(ssh_key, ssh_key);
 ssh_key	 key_public(ssh_key);
 int	 key_in_device(ssh_key);
+int	 key_is_certificate(ssh_key);
 int	 key_certifies(ssh_key, ssh_key);
 
 #endif
