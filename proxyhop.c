@@ -39,8 +39,8 @@ usage(FILE *f)
 {
 	fprintf(f,
 "usage: proxyhop [-46fGqtv] [-E log_file] [-F configfile] [-i identity_file]\n"
-"                [-J hop[,hop ...]] [-o [hop:]keyword=value] [-r route_file]\n"
-"                host port\n"
+"                [-J hop[,hop ...][|...]] [-o [hop:]keyword=value]\n"
+"                [-r route_file] host port\n"
 "       proxyhop -h | -V\n");
 }
 
@@ -54,6 +54,7 @@ help(void)
 "In ssh_config: ProxyCommand proxyhop -J gw1,gw2 %%h %%p\n"
 "\n"
 "  -J hop,...       the jump hosts, nearest first: [user@]name[:port]\n"
+"  -J 'a|b,c|none'  routes; the first one that answers is taken\n"
 "  -o [hop:]k=v     a keyword of ssh_config, for all hops or for one\n"
 "  -i file          a key to offer to every hop\n"
 "  -F file          ssh reads this file instead of its own; none: no file\n"
@@ -214,10 +215,11 @@ unblock_stdout(void)
 
 /* Carries what comes in, and what comes back. */
 static int
-run(struct chain *c, const struct plan *plan)
+run(struct chain *c, const struct plan *plan, void *arg)
 {
 	int flags, status;
 
+	(void)arg;
 	flags = unblock_stdout();
 	if (plan->nhops == 0)
 		status = direct(c, plan, STDIN_FILENO, STDOUT_FILENO);
@@ -228,19 +230,19 @@ run(struct chain *c, const struct plan *plan)
 	return status;
 }
 
-/* From the plan to the exit status. */
+/* From the routes to the exit status. */
 static int
-go(const struct plan *plan)
+go(const struct routes *routes, const struct conf *conf)
 {
 	static struct chain chain;
 	int status;
 
-	if (plan->conf->try)
-		status = try(&chain, plan);
-	else if (plan->conf->fdpass)
-		status = fdpass(&chain, plan);
+	if (conf->try)
+		status = race_take(&chain, routes, try, NULL);
+	else if (conf->fdpass)
+		status = fdpass(&chain, routes);
 	else
-		status = run(&chain, plan);
+		status = race_take(&chain, routes, run, NULL);
 	chain_close(&chain);
 	return status;
 }
@@ -259,7 +261,7 @@ int
 main(int argc, char *argv[])
 {
 	struct conf conf = { .options = TAILQ_HEAD_INITIALIZER(conf.options) };
-	struct plan plan = { .hops = TAILQ_HEAD_INITIALIZER(plan.hops) };
+	struct routes routes = TAILQ_HEAD_INITIALIZER(routes);
 	int status;
 
 	fill_descriptors();
@@ -267,15 +269,15 @@ main(int argc, char *argv[])
 	say_open(conf.logfile, conf.quiet ? -1 : conf.verbose);
 	settle_in(&conf);
 
-	if ((status = plan_make(&plan, &conf)) == OK) {
+	if ((status = routes_make(&routes, &conf)) == OK) {
 		if (conf.print)
-			print_plan(&plan);
+			print_routes(&routes);
 		else
-			status = go(&plan);
+			status = go(&routes, &conf);
 	}
 	if (status == OK && (conf.print || conf.try))
 		status = flushed();
-	plan_free(&plan);
+	routes_free(&routes);
 	conf_free(&conf);
 	return status;
 }

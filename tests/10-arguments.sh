@@ -87,7 +87,7 @@ hops()
 	for word in user@ @gw1 :22 '[::1' '[::1]x' '[::1]:' '[::1]:0' '[]' \
 	    '[]:22' 'gw1:22:33' -gw1 user@-gw1 -user@gw1 'g w1' \
 	    ssh:// ssh://gw1/path ssh://gw1:0 ssh://@gw1 'ssh://[::1' \
-	    http://gw1 'gw1;id' 'gw1`id`' 'gw1$(id)' 'gw1|id' "gw1'" 'gw1"'; do
+	    http://gw1 'gw1;id' 'gw1`id`' 'gw1$(id)' 'gw1&id' "gw1'" 'gw1"'; do
 		bad_hop "gateway '$word'" "$word"
 	done
 	bad "17 gateways" 16 \

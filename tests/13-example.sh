@@ -252,6 +252,20 @@ forward()
 	stops "forward: one that ends" gw1 1 "forward: its ForwardCommand .false"
 }
 
+routes()
+{
+	arrives "routes: directly" db1 target
+	without routes 's/none|//'
+	arrives "routes: without none" db1 gw1 target
+	unknown routes gw1 1
+	use routes
+	without routes "s/none|gw1/none|closed/"
+	without routes 's/none|//'
+	printf '%s\n' "Host closed.$DOMAIN" "HostName 127.0.0.1" \
+	    "Port ${PORT[closed]}" >>"$T/block"
+	arrives "routes: with gw1 down" db1 gw2 gw3 target
+}
+
 pass()
 {
 	arrives "pass: the connection is handed over" db1 gw1 gw2 target
@@ -273,6 +287,6 @@ for block in $(blocks); do
 		fail "$block: there is a test for it"
 	fi
 done
-equal "blocks seen" "$(blocks | wc -w)" 9
+equal "blocks seen" "$(blocks | wc -w)" 10
 check "blocks: every ProxyCommand is in one" test \
-    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 9
+    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 10

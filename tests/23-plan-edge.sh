@@ -163,12 +163,12 @@ straight()
 	equal "straight, the reader leaves" \
 	    "${PIPESTATUS[0]} $(wc -c <"$T/out") $(cat "$T/err")" "0 100000 "
 	to=(127.0.0.1 "${PORT[bound]}")
-	stops "straight, refused" 2 "127\.0\.0\.1 \(target, no gateway\): \
+	stops "straight, refused" 2 "127\.0\.0\.1 \(target, no jump host\): \
 connect: .*[Rr]efused" -J none
 	check "straight, refused: no hop in the line" \
 	    bash -c "! grep -q 'hop [0-9]' '$T/refused.err'"
 	to=("$(printf '%064d' 0).invalid" 22)
-	stops "straight, no such name" 2 "0*\.invalid \(target, no gateway\): \
+	stops "straight, no such name" 2 "0*\.invalid \(target, no jump host\): \
 resolve: " -J none
 	to=(127.0.0.1 "${PORT[echo]}")
 	stops "straight, -6" 2 ".*: (resolve|connect): " -J none -6

@@ -242,7 +242,7 @@ look_up()
 	check "no answer: nobody waits on" dead "$(asked)"
 	names "far hang"
 	named refused "no answer, and no gateway" 2 \
-	    "^proxyhop: far \(target, no gateway\): resolve: no answer within 1 seconds" \
+	    "^proxyhop: far \(target, no jump host\): resolve: no answer within 1 seconds" \
 	    hop -J none -o ConnectTimeout=1 far 22
 	names "far hang"
 	words -J far

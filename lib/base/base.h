@@ -64,6 +64,7 @@ const char *strlist_split(struct strlist *, const char *);
 
 /* say.c: messages */
 void	 say_open(const char *, int);
+void	 say_plain(void);
 void	 say_more(int);
 int	 say_level(void);
 void	 say(const char *, ...) __attribute__((format(printf, 1, 2)));

@@ -73,6 +73,13 @@ say_open(const char *logfile, int n)
 	live = level == 0 && sayfd != -1 && isatty(sayfd);
 }
 
+/* In a child: lines only, the status line is the parent's. */
+void
+say_plain(void)
+{
+	live = shown = 0;
+}
+
 /* Raises the level to that of n times -v, unless -q. */
 void
 say_more(int n)

@@ -3,6 +3,8 @@
  * forward; what has failed is tried again, or said.
  */
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "chain/local.h"
 
 #define PAUSE	100	/* ms before the second try; doubled each time */
+#define PEEK	65536	/* bytes that may come before a banner, in a race */
+#define LOOK	20	/* ms between two looks at an unfinished banner */
 #define MAX_PAUSE	3200	/* ms; a busy server counts tries, too */
 
 /* The end of the chain: what it relays goes to our stdin and stdout. */
@@ -290,6 +294,8 @@ static int
 end(struct chain *c, int status)
 {
 	status = fail_say(c, status);
+	if (status == OK)
+		c->hold = NULL;		/* no other route from here on */
 	c->deadline = 0;
 	c->carrying = 1;
 	say_erase();
@@ -367,6 +373,103 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 		status = add_link(c, hop);
 	if (status == OK)
 		status = open_target(c, in, out);
+	return end(c, status);
+}
+
+/* Is there a line in the n bytes that begins as a banner does? */
+static int
+has_banner(const char *data, size_t n)
+{
+	const char *line = data;
+
+	while (line != NULL && (size_t)(line - data) + 4 <= n) {
+		if (memcmp(line, "SSH-", 4) == 0)
+			return 1;
+		line = memchr(line, '\n', n - (line - data));
+		line += line != NULL;
+	}
+	return 0;
+}
+
+/* Waits until the server at fd has sent its banner, and leaves it there. */
+static int
+greeted(struct chain *c, struct link *l, int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	static char data[PEEK];
+	ssize_t n;
+	int status;
+
+	link_stage(l, STAGE_BANNER);
+	for (;;) {
+		status = chain_wait(c, &pfd, 1, now() + LOOK);
+		if (status != OK)
+			return status;
+		n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+		if (n > 0 && has_banner(data, n))
+			return OK;
+		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+			return fail(c, l, RETRY, "connection closed before "
+			    "its banner; check that it is an SSH server and "
+			    "that it is not busy");
+		/* what has come is still there, and would wake us at once */
+		pfd.events = n > 0 ? 0 : POLLIN;
+	}
+}
+
+/* The first connection of a route, up to the banner of its jump host. */
+static int
+first(struct chain *c, struct link *l, int *fd)
+{
+	int status;
+
+	if ((status = dial(c, l, fd)) != OK || l->number == 0)
+		return status;
+	if ((status = greeted(c, l, *fd)) != OK)
+		close(*fd);
+	return status;
+}
+
+/* Is what has failed before any session to be tried again? */
+static int
+first_again(struct chain *c)
+{
+	if (c->failure.what != FAIL_TEXT || c->at->stage != STAGE_BANNER)
+		return again(c);
+	if (!time_left(c, 0, "connection closed"))
+		return 0;
+	failure_forget(c);
+	return 1;
+}
+
+/*
+ * Makes the first connection of plan's route, and waits until the jump host
+ * has sent its banner, which is not read; without a jump host, the connection
+ * to the target.  The caller owns *fd, which is -1 if a hop's connection is
+ * shared: that is an answer, too.  At each failure that is tried again a
+ * byte is written to tell.  Returns OK, or another status after saying what
+ * failed.
+ */
+int
+chain_first(struct chain *c, const struct plan *plan, int *fd, int tell)
+{
+	struct link *l;
+	int status;
+
+	begin(c, plan);
+	*fd = -1;
+	if ((status = find_shared(c)) != OK || c->n > 0)
+		return end(c, status);
+	l = link_new(c, plan->nhops == 0 ? plan->target :
+	    TAILQ_FIRST(&plan->hops));
+	if (plan->nhops == 0)
+		l->number = 0;
+	turn_to(c, l);
+	while ((status = first(c, l, fd)) != OK && first_again(c)) {
+		(void)send(tell, "", 1, MSG_NOSIGNAL);
+		if ((status = rest(c, l)) != OK)
+			break;
+	}
 	return end(c, status);
 }
 

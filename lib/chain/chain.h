@@ -18,11 +18,16 @@ void	 chain_close(struct chain *);
 /* direct.c: no jump host at all */
 int	 direct(struct chain *, const struct plan *, int, int);
 
+/* race.c: the first route that answers */
+typedef int	 take_fn(struct chain *, const struct plan *, void *);
+
+int	 race_take(struct chain *, const struct routes *, take_fn *, void *);
+
 /* fdpass.c: -f */
-int	 fdpass(struct chain *, const struct plan *);
+int	 fdpass(struct chain *, const struct routes *);
 int	 fdpass_possible(void);
 
 /* try.c: -t */
-int	 try(struct chain *, const struct plan *);
+int	 try(struct chain *, const struct plan *, void *);
 
 #endif

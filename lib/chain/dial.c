@@ -216,7 +216,8 @@ fail_resolve(struct chain *c, struct link *l, int error)
 }
 
 /*
- * Connects to l's hop, by its ProxyCommand if it has one, and gives what was
+ * Connects to l's hop, by its ProxyCommand if it has one, unless that has been
+ * done, and gives what was
  * connected to *fd, which the caller then owns.  Returns OK, or another status
  * after noting why not.
  */
@@ -228,6 +229,13 @@ dial(struct chain *c, struct link *l, int *fd)
 	struct addresses a;
 	int status;
 
+	if (c->given != NULL && *c->given != -1) {
+		*fd = *c->given;
+		*c->given = -1;
+		link_stage(l, STAGE_CONNECT);
+		note_address(l, *fd);
+		return OK;
+	}
 	if (hop->proxycommand != NULL) {
 		command_start(l, fd);
 		return OK;

@@ -44,7 +44,7 @@ fail_label(const struct chain *c, const struct link *l)
 	if (is_quiet(l->hop))
 		return NULL;
 	if (l->number == 0)
-		return xasprintf("%s (target, no gateway)", l->hop->name);
+		return xasprintf("%s (target, no jump host)", l->hop->name);
 	via = l->number == 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
 	addr = address(l->hop);
 	label = xasprintf("%s (hop %d of %d, %s%s%s)", l->hop->name, l->number,
@@ -52,6 +52,20 @@ fail_label(const struct chain *c, const struct link *l)
 	    via == NULL ? "" : via->name);
 	free(addr);
 	return label;
+}
+
+/* Says line, or leaves it to whoever holds such lines. */
+static void
+tell(struct chain *c, char *line)
+{
+	if (c->hold != NULL) {
+		free(*c->hold);
+		*c->hold = line;
+		return;
+	}
+	if (*line != '\0')
+		say("%s", line);
+	free(line);
 }
 
 /* Says how often the hop has failed, if more than once. */
@@ -570,8 +584,8 @@ explain(struct chain *c)
 
 /*
  * The run has ended with status.  Says the one line about what has failed, if
- * something has: which hop, which stage, why, and what to do.  Returns the
- * status to exit with.
+ * something has: which hop, which stage, why, and what to do; or leaves it in
+ * c's hold, empty if LogLevel is QUIET.  Returns the status to exit with.
  */
 int
 fail_say(struct chain *c, int status)
@@ -585,8 +599,9 @@ fail_say(struct chain *c, int status)
 	status = f->status;
 	if (c->observer != NULL)
 		c->observer->failure(c->observer->arg, f->link, f->text);
-	if ((label = fail_label(c, f->link)) != NULL)
-		say("%s: %s: %s", label, say_stage(f->link->stage), f->text);
+	label = fail_label(c, f->link);
+	tell(c, label == NULL ? xstrdup("") : xasprintf("%s: %s: %s", label,
+	    say_stage(f->link->stage), f->text));
 	free(label);
 	failure_forget(c);
 	return status;

@@ -40,15 +40,31 @@ hand_over(int fd)
 	return OK;
 }
 
+/* No jump host: the socket itself, and nothing is left to do. */
+static int
+direct_over(struct chain *c, const struct plan *plan)
+{
+	int fd, status;
+
+	if ((status = chain_dial(c, plan, &fd)) == OK)
+		status = hand_over(fd);
+	return status;
+}
+
 /* In the child: from nothing to the end; ready is told when it carries. */
 static int
-serve(struct chain *c, const struct plan *plan, int ready)
+serve(struct chain *c, const struct plan *plan, void *arg)
 {
-	int fd, ours, theirs, status;
+	int ready = *(int *)arg, fd, ours, theirs, status;
 
+	if (plan->nhops == 0)
+		return direct_over(c, plan);
 	joint_open(&ours, &theirs);
-	if ((status = chain_open(c, plan, ours, ours)) != OK)
+	if ((status = chain_open(c, plan, ours, ours)) != OK) {
+		close(ours);
+		close(theirs);
 		return status;
+	}
 	/* a shared connection needs nobody who carries */
 	if ((fd = share_take(c)) != -1) {
 		close(theirs);
@@ -80,31 +96,23 @@ wait_for(pid_t pid, int ready)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : RETRY;
 }
 
-/* No gateway: the socket itself, and nothing is left to do. */
-static int
-direct_over(struct chain *c, const struct plan *plan)
-{
-	int fd, status;
-
-	if ((status = chain_dial(c, plan, &fd)) == OK)
-		status = hand_over(fd);
-	return status;
-}
-
 /*
- * Opens plan's chain, hands over an end of it through standard output, and
- * carries in the background until either side has ended; returns as soon as
- * that has begun.  Returns a status; chain_close() in any case.
+ * Opens the chain of the first route that answers, hands over an end of it
+ * through standard output, and carries in the background until either side has
+ * ended; returns as soon as that has begun.  Returns a status; chain_close()
+ * in any case.
  */
 int
-fdpass(struct chain *c, const struct plan *plan)
+fdpass(struct chain *c, const struct routes *routes)
 {
+	const struct plan *plan = TAILQ_FIRST(routes);
 	pid_t pid;
 	int ready;
 
-	if (plan->nhops == 0)
+	if (plan->nhops == 0 && TAILQ_NEXT(plan, entry) == NULL)
 		return direct_over(c, plan);
 	if ((pid = child_pipe(SIGTERM, &ready)) == -1)
 		err(RETRY, "cannot go into the background");
-	return pid == 0 ? serve(c, plan, ready) : wait_for(pid, ready);
+	return pid == 0 ? race_take(c, routes, serve, &ready) :
+	    wait_for(pid, ready);
 }

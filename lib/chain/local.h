@@ -17,6 +17,8 @@ struct sequence {
 	uint64_t	 until;		/* ms; no try after that */
 };
 
+struct timing;
+
 /* What there is of a name. */
 struct address {
 	struct sockaddr_storage	 addr;
@@ -28,6 +30,13 @@ struct addresses {
 	size_t		 n;
 	int		 error;		/* as getaddrinfo(3) returns it */
 };
+
+/* chain.c: the first connection of a route */
+int	 chain_first(struct chain *, const struct plan *, int *, int);
+
+/* race.c: the first route that answers */
+uint64_t race_began(const struct chain *);
+void	 race_show(const struct chain *, struct timing *);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);
@@ -45,6 +54,7 @@ int	 command_forward_end(struct chain *, struct link *, const char *);
 
 /* timing.c: what each stage took, for -t */
 struct timing_row {
+	int		 route;		/* its number; 0: it is of a hop */
 	int		 number;	/* of the hop; 0: the target */
 	char		*name;
 	enum stage	 stage;
@@ -53,7 +63,7 @@ struct timing_row {
 	char		*failed;	/* why, or NULL */
 };
 
-struct timing *timing_new(const char *, int);
+struct timing *timing_new(const char *, int, uint64_t);
 const struct observer *timing_observer(const struct timing *);
 void	 timing_add(struct timing *, const struct timing_row *);
 void	 timing_end(struct timing *);

@@ -47,7 +47,8 @@ json_string(const char *key, const char *s)
 static void
 json_row(const struct timing_row *r)
 {
-	printf("{\"hop\":%d,", r->number);
+	printf("{\"%s\":%d,", r->route > 0 ? "route" : "hop",
+	    r->route > 0 ? r->route : r->number);
 	json_string("name", r->name);
 	putchar(',');
 	json_string("stage", say_stage(r->stage));
@@ -82,7 +83,7 @@ timing_add(struct timing *timing, const struct timing_row *r)
 		errx(RETRY, "out of memory");
 	new = &timing->rows[timing->n++];
 	*new = *r;
-	new->name = r->number == 0 ? xstrdup(timing->target) :
+	new->name = r->number == 0 && r->route == 0 ? xstrdup(timing->target) :
 	    str_visible(r->name);
 	new->from -= timing->began;
 	new->to -= timing->began;
@@ -96,7 +97,7 @@ timing_add(struct timing *timing, const struct timing_row *r)
 static void
 on_stage(void *arg, const struct link *l, uint64_t t)
 {
-	struct timing_row r = { l->number, l->hop->name, l->stage, l->since, t,
+	struct timing_row r = { 0, l->number, l->hop->name, l->stage, l->since, t,
 	    l->note, NULL };
 
 	timing_add(arg, &r);
@@ -161,8 +162,12 @@ print_row(const struct timing_row *r, uint64_t total, int width)
 {
 	int bars = bar_width(width), room = width - BEFORE - bars - 2;
 
-	printf("  %-8s %6" PRIu64 " ms |", say_stage(r->stage),
-	    r->to - r->from);
+	char label[sizeof("route 2147483647")];
+
+	if (r->route > 0)
+		snprintf(label, sizeof(label), "route %d", r->route);
+	printf("  %-8s %6" PRIu64 " ms |", r->route > 0 ? label :
+	    say_stage(r->stage), r->to - r->from);
 	bar(r, total, bars);
 	putchar('|');
 	if (r->failed != NULL)
@@ -179,6 +184,8 @@ print_table(const struct timing *timing)
 	const struct timing_row *r = timing->rows, *end = r + timing->n;
 	int number = -1, width = columns();
 
+	for (; r < end && r->route > 0; r++)
+		print_row(r, end[-1].to, width);
 	for (; r < end; r++) {
 		if (r->number != number && r->number == 0)
 			printf("target %s\n", r->name);
@@ -195,7 +202,7 @@ print_table(const struct timing *timing)
 static void
 on_failure(void *arg, const struct link *l, char *text)
 {
-	struct timing_row r = { l->number, l->hop->name, l->stage, l->since,
+	struct timing_row r = { 0, l->number, l->hop->name, l->stage, l->since,
 	    now(), NULL, text };
 	struct timing *timing = arg;
 
@@ -207,11 +214,11 @@ on_failure(void *arg, const struct link *l, char *text)
 }
 
 /*
- * Begins to time the chain to target, a host and port; json: lines at once
- * instead of a table at the end.
+ * Begins to time the chain to target, a host and port, as of began (ms); json:
+ * lines at once instead of a table at the end.
  */
 struct timing *
-timing_new(const char *target, int json)
+timing_new(const char *target, int json, uint64_t began)
 {
 	struct timing *timing = xcalloc(1, sizeof(*timing));
 
@@ -220,7 +227,7 @@ timing_new(const char *target, int json)
 	timing->observer.arg = timing;
 	timing->target = str_visible(target);
 	timing->json = json;
-	timing->began = now();
+	timing->began = began;
 	return timing;
 }
 

@@ -75,13 +75,16 @@ climb(struct chain *c, const struct plan *plan, struct timing *timing)
  * either case.
  */
 int
-try(struct chain *c, const struct plan *plan)
+try(struct chain *c, const struct plan *plan, void *arg)
 {
 	char *name = xasprintf("%s:%d", plan->host, plan->port);
-	struct timing *timing = timing_new(name, plan->conf->try > 1);
+	struct timing *timing = timing_new(name, plan->conf->try > 1,
+	    race_began(c));
 	int status;
 
+	(void)arg;
 	free(name);
+	race_show(c, timing);
 	c->observer = timing_observer(timing);
 	status = climb(c, plan, timing);
 	c->observer = NULL;

@@ -121,15 +121,12 @@ add_identity(struct conf *conf, const char *file, const char *place)
 static int
 set_jump(struct conf *conf, const char *list, const char *place)
 {
-	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
 	char *why;
 
 	if (conf->jump != NULL && place == command_line)
 		return complain(place, "-J %s: only one -J; write hops as "
 		    "-J hop,hop", list);
-	why = hop_list(&hops, list);
-	hops_free(&hops);
-	if (why != NULL) {
+	if ((why = hop_routes(list)) != NULL) {
 		(void)complain(place, "-J %s: %s", list, why);
 		free(why);
 		return -1;

@@ -236,9 +236,8 @@ hop_list(struct hops *hops, const char *list)
 	struct hop *hop;
 	char *copy, *rest, *spec, *complaint = NULL;
 
-	if (strcasecmp(list, "none") == 0)
-		return NULL;
-	copy = rest = xstrdup(list);
+	copy = xstrdup(list);
+	rest = strcasecmp(trim(copy), "none") == 0 ? NULL : copy;
 	while (complaint == NULL && (spec = strsep(&rest, ",")) != NULL) {
 		spec = trim(spec);
 		if (*spec == '\0')
@@ -248,6 +247,33 @@ hop_list(struct hops *hops, const char *list)
 			complaint = xasprintf("\"%s\": %s", spec, why);
 		else
 			TAILQ_INSERT_TAIL(hops, hop, entry);
+	}
+	free(copy);
+	return complaint;
+}
+
+/*
+ * Checks a list of routes with | between them, each as hop_list() takes it.
+ * Returns NULL, or what is wrong, which the caller frees.
+ */
+char *
+hop_routes(const char *routes)
+{
+	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
+	char *copy, *rest, *route, *complaint = NULL;
+	int n = 0;
+
+	copy = rest = xstrdup(routes);
+	while (complaint == NULL && (route = strsep(&rest, "|")) != NULL) {
+		if (++n > MAX_ROUTES)
+			complaint = xasprintf("more than %d routes",
+			    MAX_ROUTES);
+		else if (*trim(route) == '\0' && n + (rest != NULL) > 1)
+			complaint = xstrdup("a route is missing; \"none\" "
+			    "stands for no jump host");
+		else
+			complaint = hop_list(&hops, route);
+		hops_free(&hops);
 	}
 	free(copy);
 	return complaint;

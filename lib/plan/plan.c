@@ -501,49 +501,6 @@ drop_commands(struct plan *plan)
 	}
 }
 
-/*
- * option is for a hop that the chain does not have.  Returns whether that is
- * refused: not if it is in the route file for other chains, too.
- */
-static int
-no_such_hop(const struct plan *plan, const struct option *option)
-{
-	const struct conf *conf = plan->conf;
-
-	if (strchr(option->place, ':') == NULL) {
-		say("-o %s: no hop is called \"%s\"", option->typed,
-		    option->hop);
-		return 1;
-	}
-	if (conf->jump_place != NULL &&
-	    strcmp(conf->jump_place, option->place) == 0) {
-		say("%s: -o %s: no hop of -J %s is called \"%s\"",
-		    option->place, option->typed, conf->jump, option->hop);
-		return 1;
-	}
-	say_debug(1, "%s: -o %s: not used, no hop is called \"%s\"",
-	    option->place, option->typed, option->hop);
-	return 0;
-}
-
-/* An option for a hop that is not there is a slip of the pen. */
-static int
-unused(const struct plan *plan)
-{
-	const struct option *option;
-	const struct hop *hop;
-	int n, used;
-
-	TAILQ_FOREACH(option, &plan->conf->options, entry) {
-		n = used = 0;
-		TAILQ_FOREACH(hop, &plan->hops, entry)
-			used |= ask_concerns(option, hop, ++n);
-		if (!used && option->hop != NULL && no_such_hop(plan, option))
-			return 1;
-	}
-	return 0;
-}
-
 /* What would be unsafe, or a surprise, to leave out is refused by name. */
 static int
 beyond_us(const struct hop *hop)
@@ -871,20 +828,13 @@ plan_direct(struct plan *plan)
 
 /* The list of hops as somebody wrote it. */
 static int
-begin(struct plan *plan, struct conf *conf)
+begin(struct plan *plan, const char *jump)
 {
 	struct hop *hop;
-	char *jump, *why;
-	int rc = 0;
+	char *why;
 
-	jump = conf->jump != NULL ? xstrdup(conf->jump) :
-	    ask_target(plan, conf);
-	if (jump == NULL)
-		return -1;
-	if ((why = hop_list(&plan->hops, jump)) != NULL) {
+	if ((why = hop_list(&plan->hops, jump)) != NULL)
 		say("%s: ProxyJump %s: %s", plan->host, jump, why);
-		rc = -1;
-	}
 	hop = TAILQ_FIRST(&plan->hops);
 	if (hop != NULL && strcasecmp(hop->spec, "none") == 0) {
 		/* ssh -J none,gw: gw directly, whatever ProxyJump it has */
@@ -893,28 +843,37 @@ begin(struct plan *plan, struct conf *conf)
 		plan->fixed = 1;
 	}
 	TAILQ_FOREACH(hop, &plan->hops, entry)
-		hop->place = conf->jump != NULL ? conf->jump_place : "ssh";
+		hop->place = plan->conf->jump != NULL ?
+		    plan->conf->jump_place : "ssh";
 	free(why);
-	free(jump);
-	return rc == -1 || too_long(plan) ? -1 : 0;
+	return why != NULL || too_long(plan) ? -1 : 0;
 }
 
 /*
- * Makes the plan for conf, which must outlive it; what ssh has of our own
- * options for the target is added to it.  Returns OK, or GIVEUP
- * after saying why there is none; plan_free() in either case.
+ * Returns the routes to plan's target, as given or as ssh has them, with |
+ * between them, or NULL after saying that there are none; the caller frees
+ * them.  What ssh has of our own options for the target is added to conf.
+ */
+char *
+plan_jump(struct plan *plan, struct conf *conf)
+{
+	return conf->jump != NULL ? xstrdup(conf->jump) :
+	    ask_target(plan, conf);
+}
+
+/*
+ * Makes the plan for one route to its target; plan has conf, host and port,
+ * and conf must outlive it.  Returns OK, or GIVEUP after saying why there is
+ * none; plan_free() in either case.
  */
 int
-plan_make(struct plan *plan, struct conf *conf)
+plan_make(struct plan *plan, const char *jump)
 {
-	plan->conf = conf;
-	plan->host = conf->host;
-	plan->port = conf->port;
-	if (begin(plan, conf) == -1)
+	if (begin(plan, jump) == -1)
 		return GIVEUP;
 	if (plan->nhops == 0)
-		return unused(plan) || plan_direct(plan) == -1 ? GIVEUP : OK;
-	if (walk(plan) == -1 || unused(plan) || conflict(plan))
+		return plan_direct(plan) == -1 ? GIVEUP : OK;
+	if (walk(plan) == -1 || conflict(plan))
 		return GIVEUP;
 	drop_commands(plan);
 	return settle_all(plan) == -1 ? GIVEUP : OK;

@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #define MAX_HOPS		16
+#define MAX_ROUTES		8
 #define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
 #define LOGIN_TIMEOUT		120	/* the same, of silence in its login */
 #define ALIVE_INTERVAL		30	/* seconds, if nobody says */
@@ -119,8 +120,10 @@ struct hop {
 };
 TAILQ_HEAD(hops, hop);
 
-/* The route to the target: what the command line and ssh say together. */
+/* One route to the target: what the command line and ssh say together. */
 struct plan {
+	TAILQ_ENTRY(plan) entry;
+	char		*spec;		/* as typed: gw1,gw2 or none */
 	struct hops	 hops;		/* nearest first */
 	int		 nhops;		/* 0: connect directly */
 	struct hop	*target;	/* if so, how to connect; else NULL */
@@ -132,11 +135,13 @@ struct plan {
 	const char	*host;		/* the target; conf's, or hostname */
 	int		 port;
 };
+TAILQ_HEAD(routes, plan);	/* in order of preference */
 
 /* hop.c: one gateway as text and as data */
 struct hop *hop_parse(const char *, const char **);
 struct hop *hop_new(const char *, const char *);
 char	*hop_list(struct hops *, const char *);
+char	*hop_routes(const char *);
 const char *hop_bad_user(const char *);
 const char *hop_bad_host(const char *);
 char	*hop_unbracket(char *);
@@ -232,9 +237,14 @@ int	 ask_concerns(const struct option *, const struct hop *, int);
 void	 cipher_order(struct hop *);
 
 /* plan.c: command line and ssh's answers to a list of hops */
-int	 plan_make(struct plan *, struct conf *);
+char	*plan_jump(struct plan *, struct conf *);
+int	 plan_make(struct plan *, const char *);
 char	*plan_route(const struct plan *, const struct hop *, const char *);
 void	 plan_free(struct plan *);
+
+/* routes.c: one plan for each route */
+int	 routes_make(struct routes *, struct conf *);
+void	 routes_free(struct routes *);
 
 /* oldssh.c: the settings of a hop from an ssh without -G */
 int	 oldssh_ask(struct hop *, const struct question *, struct strlist *);
@@ -243,6 +253,6 @@ int	 oldssh_ask(struct hop *, const struct question *, struct strlist *);
 int	 nossh_settings(const struct conf *, struct hop *, int);
 
 /* print.c: the plan as text */
-void	 print_plan(const struct plan *);
+void	 print_routes(const struct routes *);
 
 #endif

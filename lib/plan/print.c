@@ -101,22 +101,18 @@ print_route(const struct plan *plan)
 	putchar('\n');
 }
 
-/*
- * Prints the plan on stdout, keys and values written as ssh -G has them; with
- * -v what is not the default stands out.
- */
-void
+static void
 print_plan(const struct plan *plan)
 {
-	static char here[] = "localhost", none[] = "none";
-	struct conf conf = { .configfile = none, .jump = here,
-	    .jump_place = here, .host = here, .port = 22,
+	static char none[] = "none";
+	struct conf conf = { .configfile = none,
 	    .options = TAILQ_HEAD_INITIALIZER(conf.options) };
-	struct plan plain = { .hops = TAILQ_HEAD_INITIALIZER(plain.hops) };
+	struct plan plain = { .hops = TAILQ_HEAD_INITIALIZER(plain.hops),
+	    .conf = &conf, .host = "localhost", .port = 22 };
 	struct printer p = { .plan = plan };
 
 	if (plan->conf->verbose > 0 && !plan->no_ssh &&
-	    plan_make(&plain, &conf) == OK)
+	    plan_make(&plain, plain.host) == OK)
 		p.plain = TAILQ_FIRST(&plain.hops);
 	print_route(plan);
 	TAILQ_FOREACH(p.hop, &plan->hops, entry) {
@@ -125,4 +121,17 @@ print_plan(const struct plan *plan)
 	}
 	printf("target %s %d\n", plan->host, plan->port);
 	plan_free(&plain);
+}
+
+/*
+ * Prints the plan of each route on stdout, keys and values written as ssh -G
+ * has them; with -v what is not the default stands out.
+ */
+void
+print_routes(const struct routes *routes)
+{
+	const struct plan *plan;
+
+	TAILQ_FOREACH(plan, routes, entry)
+		print_plan(plan);
 }

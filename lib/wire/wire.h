@@ -189,6 +189,7 @@ struct failure {
 
 struct sequence;
 struct share;
+struct race;
 
 /* All links, and the one place that waits. */
 struct chain {
@@ -203,6 +204,11 @@ struct chain {
 	struct failure		 failure;
 	struct sequence		*sequence;	/* chain.c's own */
 	struct share		*share;		/* chain's; NULL: none is shared */
+	struct race		*race;		/* race.c's own, or NULL */
+	int			*given;		/* a connection to the first
+						 * hop; taken: -1; or NULL */
+	char			**hold;		/* gets the line of a failure;
+						 * NULL: it is said at once */
 	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
