@@ -107,6 +107,12 @@ class Bench:
 			return {"ms": run["first_ms"], "cpu": run["cpu"] * 1e3}
 		return measure
 
+	def filtered(self, peer, _):
+		"""Two routes; who is asked first does not answer."""
+		argv, env = self.peers.routes(peer)
+		run = self.end(self.start_carry("hello", 0, argv, env))
+		return {"ms": run["first_ms"]}
+
 	def cpu(self, mode):
 		def measure(peer, hops):
 			n = self.size(peer, mode, 256 if hops == 1 else 128)
@@ -231,6 +237,9 @@ class Bench:
 			"agent, %d ms" % rtt, "ms", False)], TWO, every, quick,
 			self.first_byte(rtt, True), "hops")
 			for rtt, quick in ((0, []), (100, [1]), (200, []))),
+		    Row("routes", [("ms", "first byte, the preferred route "
+			"filtered", "ms", False)], TWO, [1], [1],
+			self.filtered),
 		    Row("cpu-down", [("cpu", "CPU for a GiB down", "s", False),
 			("rate", "rate meanwhile", "MB/s", True),
 			("mib", "peak memory, fast reader", "MiB", False)],

@@ -79,6 +79,16 @@ class Peers:
 		    self.work + "/id", self.user, str(end),
 		    *(str(port) for port in ports)], env
 
+	def routes(self, peer):
+		"""To gw1, because the route before it is filtered."""
+		conf = self.work + "/conf.routes"
+		end = str(self.port["ends"])
+		if peer == "proxyhop":
+			return [self.binary, "-F", conf, "-J", "filtered|gw1",
+			    "127.0.0.1", end], {}
+		return ["ssh", "-F", conf, "-W", "127.0.0.1:" + end,
+		    "probed"], {}
+
 	def fingerprint(self, port):
 		"""Of a host key; plink wants it on its command line."""
 		if port not in self.prints:
