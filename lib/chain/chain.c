@@ -29,8 +29,7 @@ link_new(struct chain *c, const struct hop *hop)
 {
 	struct link *l = &c->links[c->n++];
 
-	link_init(l, hop, c->n);
-	l->observer = c->observer;
+	link_init(l, c, hop, c->n);
 	c->sequence->tries = 0;
 	return l;
 }
@@ -96,7 +95,7 @@ rest(struct chain *c, struct link *l)
 	    s->pause);
 	link_over(c->at, s->cause);
 	session_drop(l);
-	(void)command_end(l);
+	(void)command_end(c, l);
 	if (l->number > 1)
 		forward_withdraw(l - 1);
 	s->tries++;
@@ -168,10 +167,10 @@ reach(struct chain *c, struct link *l, struct trust *t)
 
 /* Takes down the session with l, or what was to become one. */
 static void
-take_down(struct link *l)
+take_down(struct chain *c, struct link *l)
 {
 	session_drop(l);
-	(void)command_end(l);
+	(void)command_end(c, l);
 	if (l->number > 1)
 		forward_withdraw(l - 1);
 }
@@ -192,7 +191,7 @@ fetch(struct chain *c, struct link *l, struct trust *t)
 		status = trust_fetch(t, fd);
 		close(fd);
 	}
-	take_down(l);
+	take_down(c, l);
 	c->sequence->tries = 0;
 	return status;
 }
@@ -221,7 +220,7 @@ check_again(struct chain *c, struct link *l, struct trust *t,
 	int status;
 
 	link_over(l, "its certificate has to be asked for");
-	take_down(l);
+	take_down(c, l);
 	if ((status = fetch(c, l, t)) != OK ||
 	    (status = reach(c, l, t)) != OK)
 		return status;
@@ -255,11 +254,11 @@ log_in(struct chain *c, struct link *l)
 	int status;
 
 	while ((status = auth(login)) != OK && auth_returns(login)) {
-		say_debug(1, "%s (hop %d): it has hung up; back with the keys "
-		    "that it has not seen", l->hop->name, l->number);
+		link_tell(l, 1, "it has hung up; back with the keys that it "
+		    "has not seen");
 		failure_forget(c);
 		link_over(l, "it has refused too many keys");
-		take_down(l);
+		take_down(c, l);
 		c->sequence->tries = 0;
 		if ((status = meet(c, l)) != OK)
 			break;
@@ -274,7 +273,7 @@ add_link(struct chain *c, const struct hop *hop)
 	struct link *l = link_new(c, hop);
 	int status;
 
-	l->label = fail_label(c, l);
+	l->label = report_label(c, l);
 	if ((status = meet(c, l)) == OK)
 		status = log_in(c, l);
 	libssh_overhear(NULL);
@@ -286,6 +285,7 @@ begin(struct chain *c, const struct plan *plan)
 {
 	c->plan = plan;
 	c->began = now();
+	report_start(c);
 	c->sequence = xcalloc(1, sizeof(*c->sequence));
 }
 
@@ -486,6 +486,7 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 	begin(c, plan);
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
+	l->label = report_label(c, l);
 	turn_to(c, l);
 	if ((status = dial(c, l, fd)) == OK)
 		link_stage(l, STAGE_CARRY);
@@ -526,7 +527,7 @@ chain_close(struct chain *c)
 		session_drop(l);
 		forward_drop(l);
 			link_free(l);
-		(void)command_end(l);
+		(void)command_end(c, l);
 	}
 	share_close(c);
 	free(c->sequence);

@@ -43,7 +43,7 @@ run(const char *command, int fd)
  * caller owns *fd, and command_end() must follow.
  */
 void
-command_start(struct link *l, int *fd)
+command_start(struct chain *c, struct link *l, int *fd)
 {
 	char *command = tokens_proxy(l->hop);
 	int theirs;
@@ -51,9 +51,9 @@ command_start(struct link *l, int *fd)
 	link_stage(l, STAGE_CONNECT);
 	joint_open(fd, &theirs);
 	joint_block(theirs);
-	if ((l->pid = child_fork(SIGHUP)) == -1)
+	if ((c->sequence->pid = child_fork(SIGHUP)) == -1)
 		err(RETRY, "cannot run a ProxyCommand");
-	if (l->pid == 0)
+	if (c->sequence->pid == 0)
 		run(command, theirs);
 	close(theirs);
 	link_note(l, "ProxyCommand %s", command);
@@ -73,23 +73,31 @@ ended(pid_t pid, int ms, int *status)
 	return rc != 0;
 }
 
+/* Does l's connection go through a ProxyCommand that is not waited for yet? */
+int
+command_runs(const struct chain *c, const struct link *l)
+{
+	return l->number == 1 && c->sequence->pid > 0;
+}
+
 /*
  * Ends the ProxyCommand of l, if there is one, gently first.  Returns what
  * waitpid(2) says of it, or -1.
  */
 int
-command_end(struct link *l)
+command_end(struct chain *c, struct link *l)
 {
+	pid_t pid = c->sequence->pid;
 	int status = -1;
 
-	if (l->pid <= 0)
+	if (!command_runs(c, l))
 		return -1;
-	(void)kill(l->pid, SIGHUP);
-	if (!ended(l->pid, GRACE, &status)) {
-		(void)kill(l->pid, SIGKILL);
-		status = child_wait(l->pid);
+	(void)kill(pid, SIGHUP);
+	if (!ended(pid, GRACE, &status)) {
+		(void)kill(pid, SIGKILL);
+		status = child_wait(pid);
 	}
-	l->pid = 0;
+	c->sequence->pid = 0;
 	return status;
 }
 
@@ -119,18 +127,18 @@ command_fail(struct chain *c, struct link *l)
 	char *reason, *command;
 	int status = -1, rc;
 
-	if (ended(l->pid, GRACE, &status))
-		l->pid = 0;
+	if (ended(c->sequence->pid, GRACE, &status))
+		c->sequence->pid = 0;
 	else
-		status = command_end(l);
+		status = command_end(c, l);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
 	reason = ending(status);
 	rc = WIFEXITED(status) ? verdict(WEXITSTATUS(status)) : RETRY;
 	command = tokens_proxy(l->hop);
-	l->stage = STAGE_CONNECT;
 	(void)fail(c, l, rc, "its ProxyCommand (%s) %s before %s answered; "
 	    "try that command by hand", command, reason, l->hop->name);
+	failure_at(c, STAGE_CONNECT);
 	free(reason);
 	free(command);
 	return rc;
@@ -146,9 +154,9 @@ command_lost(struct chain *c, struct link *l)
 	char *reason, *command;
 	int status = -1;
 
-	if (!ended(l->pid, GRACE, &status))
+	if (!ended(c->sequence->pid, GRACE, &status))
 		return 0;
-	l->pid = 0;
+	c->sequence->pid = 0;
 	reason = ending(status);
 	command = tokens_proxy(l->hop);
 	(void)fail(c, l, RETRY, "connection lost: its ProxyCommand (%s) %s; "
@@ -183,12 +191,12 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 
 	if (complaint != NULL)
 		said = complaint;
-	if (!c->carrying || !l->relay.any)
-		l->stage = STAGE_FORWARD;
 	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
 	    "it can reach %s:%d from %s", l->forward.command, reason,
-	    said == NULL ? "" : ": ", said == NULL ? "" : said, l->forward.host,
-	    l->forward.port, l->hop->name);
+	    said == NULL ? "" : ": ", said == NULL ? "" : said,
+	    l->forward.host, l->forward.port, l->hop->name);
+	if (!c->carrying || !l->relay.any)
+		failure_at(c, STAGE_FORWARD);
 	free(reason);
 	return status;
 }

@@ -237,7 +237,7 @@ dial(struct chain *c, struct link *l, int *fd)
 		return OK;
 	}
 	if (hop->proxycommand != NULL) {
-		command_start(l, fd);
+		command_start(c, l, fd);
 		return OK;
 	}
 	link_stage(l, STAGE_RESOLVE);

@@ -12,62 +12,6 @@
 
 static int	fail_lost(struct chain *, struct link *);
 
-/* user@host:port, a v6 address in brackets. */
-static char *
-address(const struct hop *hop)
-{
-	int v6 = strchr(hop->hostname, ':') != NULL;
-
-	return xasprintf("%s@%s%s%s:%d", hop->user, v6 ? "[" : "",
-	    hop->hostname, v6 ? "]" : "", hop->port);
-}
-
-/* LogLevel QUIET, which some versions of ssh print as SILENT. */
-static int
-is_quiet(const struct hop *hop)
-{
-	return hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
-/*
- * Returns what a line about l's failure begins with, which hop it is, or NULL
- * if none is to be said.  The caller frees it.
- */
-char *
-fail_label(const struct chain *c, const struct link *l)
-{
-	const struct hop *via;
-	char *addr, *label;
-
-	if (is_quiet(l->hop))
-		return NULL;
-	if (l->number == 0)
-		return xasprintf("%s (target, no jump host)", l->hop->name);
-	via = l->number == 1 ? NULL : TAILQ_PREV(l->hop, hops, entry);
-	addr = address(l->hop);
-	label = xasprintf("%s (hop %d of %d, %s%s%s)", l->hop->name, l->number,
-	    c->plan->nhops, addr, via == NULL ? "" : " via ",
-	    via == NULL ? "" : via->name);
-	free(addr);
-	return label;
-}
-
-/* Says line, or leaves it to whoever holds such lines. */
-static void
-tell(struct chain *c, char *line)
-{
-	if (c->hold != NULL) {
-		free(*c->hold);
-		*c->hold = line;
-		return;
-	}
-	if (*line != '\0')
-		say("%s", line);
-	free(line);
-}
-
 /* Says how often the hop has failed, if more than once. */
 static const char *
 times(int n)
@@ -307,12 +251,14 @@ fail_greeting(struct chain *c, struct link *l)
 		    l->logged.greeting);
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
-		    "%d that of an SSH server?", l->logged.greeting, l->hop->port);
+		    "%d that of an SSH server?", l->logged.greeting,
+		    l->hop->port);
 	if (proxy != NULL) {
-		l->stage = STAGE_CONNECT;
-		return fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
+		(void)fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
 		    "status 0 before %s answered%s; try that command by hand",
 		    proxy, l->hop->name, tried);
+		failure_at(c, STAGE_CONNECT);
+		return RETRY;
 	}
 	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
 	    "MaxStartups?", greeting_cause(l), tried);
@@ -330,8 +276,11 @@ fail_connect(struct chain *c, struct link *l)
 		return fail_greeting(c, l);
 	if (libssh_found(l, LIBSSH_NO_MATCH))
 		return fail_agree(c, l);
-	if (libssh_found(l, LIBSSH_NO_VERSION))
-		l->stage = STAGE_BANNER;
+	if (libssh_found(l, LIBSSH_NO_VERSION)) {
+		(void)session_fail(c, l, GIVEUP, "is it an SSH server?");
+		failure_at(c, STAGE_BANNER);
+		return GIVEUP;
+	}
 	/* libssh forgets which of the two it was */
 	if (libssh_found(l, LIBSSH_NO_PROOF))
 		return fail(c, l, GIVEUP, "it has not proved to own its "
@@ -474,7 +423,7 @@ fail_lost(struct chain *c, struct link *l)
 	if (l->number > 1 && l[-1].forward.command != NULL &&
 	    l[-1].relay.down != FLOW_OPEN)
 		return command_forward_fail(c, l - 1, NULL);
-	if ((l->pid > 0 && command_lost(c, l)) || share_lost(c, l))
+	if ((command_runs(c, l) && command_lost(c, l)) || share_lost(c, l))
 		return RETRY;
 	reason = libssh_reason(l);
 	if (strncmp(reason, "connection ", 11) == 0)
@@ -527,7 +476,7 @@ blame_command(struct chain *c, struct link *l)
 {
 	int status = OK;
 
-	if (l->pid > 0)
+	if (command_runs(c, l))
 		status = command_fail(c, l);
 	if (status == OK && l->number > 1 && l[-1].forward.command != NULL)
 		status = command_forward_end(c, l - 1, l->logged.greeting);
@@ -590,19 +539,11 @@ explain(struct chain *c)
 int
 fail_say(struct chain *c, int status)
 {
-	struct failure *f = &c->failure;
-	char *label;
-
-	if (status == OK || f->what == FAIL_NOTHING)
+	if (status == OK || c->failure.what == FAIL_NOTHING)
 		return status;
 	explain(c);
-	status = f->status;
-	if (c->observer != NULL)
-		c->observer->failure(c->observer->arg, f->link, f->text);
-	label = fail_label(c, f->link);
-	tell(c, label == NULL ? xstrdup("") : xasprintf("%s: %s: %s", label,
-	    say_stage(f->link->stage), f->text));
-	free(label);
+	status = c->failure.status;
+	report_failure(c);
 	failure_forget(c);
 	return status;
 }

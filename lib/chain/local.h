@@ -9,12 +9,13 @@
 
 #define MAX_ADDRESSES	16
 
-/* How often the hop being set up has been tried; chain.c's alone. */
+/* How the set-up goes on. */
 struct sequence {
-	int		 tries;		/* that failed */
+	int		 tries;		/* of this hop that failed */
 	const char	*cause;		/* of the last: a constant */
 	uint32_t	 pause;		/* ms before the next */
 	uint64_t	 until;		/* ms; no try after that */
+	pid_t		 pid;		/* of the first hop's ProxyCommand */
 };
 
 struct timing;
@@ -45,8 +46,9 @@ int	 dial(struct chain *, struct link *, int *);
 int	 resolve(struct chain *, struct link *, struct addresses *);
 
 /* command.c: ProxyCommand and ForwardCommand */
-void	 command_start(struct link *, int *);
-int	 command_end(struct link *);
+void	 command_start(struct chain *, struct link *, int *);
+int	 command_runs(const struct chain *, const struct link *);
+int	 command_end(struct chain *, struct link *);
 int	 command_fail(struct chain *, struct link *);
 int	 command_lost(struct chain *, struct link *);
 int	 command_forward_fail(struct chain *, struct link *, const char *);
@@ -64,7 +66,8 @@ struct timing_row {
 };
 
 struct timing *timing_new(const char *, int, uint64_t);
-const struct observer *timing_observer(const struct timing *);
+void	 timing_stage(struct timing *, const struct link *, uint64_t);
+void	 timing_failure(struct timing *, const struct failure *);
 void	 timing_add(struct timing *, const struct timing_row *);
 void	 timing_end(struct timing *);
 
@@ -84,8 +87,12 @@ int	 share_lost(struct chain *, const struct link *);
 int	 share_overdue(struct chain *, struct link *);
 void	 share_close(struct chain *);
 
+/* report.c: what a person is told of the set-up */
+void	 report_start(struct chain *);
+char	*report_label(const struct chain *, const struct link *);
+void	 report_failure(struct chain *);
+
 /* fail.c: what has failed, in one line */
-char	*fail_label(const struct chain *, const struct link *);
 const char *fail_passing(struct chain *, int *);
 int	 fail_say(struct chain *, int);
 

@@ -20,7 +20,6 @@
 
 
 struct timing {
-	struct observer	 observer;
 	struct timing_row	*rows;
 	size_t		 n;
 	char		*target;	/* host:port, visible */
@@ -93,14 +92,14 @@ timing_add(struct timing *timing, const struct timing_row *r)
 		json_row(new);
 }
 
-/* l has passed its stage, at t. */
-static void
-on_stage(void *arg, const struct link *l, uint64_t t)
+/* Adds l's stage, which has ended at t. */
+void
+timing_stage(struct timing *timing, const struct link *l, uint64_t t)
 {
 	struct timing_row r = { 0, l->number, l->hop->name, l->stage, l->since, t,
 	    l->note, NULL };
 
-	timing_add(arg, &r);
+	timing_add(timing, &r);
 }
 
 /* The columns of stdout; 0: no limit, since it is no terminal. */
@@ -198,13 +197,13 @@ print_table(const struct timing *timing)
 		printf("  %-8s %6" PRIu64 " ms\n", "in all", end[-1].to);
 }
 
-/* l has failed at its stage; why is text, which is said below the table. */
-static void
-on_failure(void *arg, const struct link *l, char *text)
+/* Adds the stage that has failed; the table ends there. */
+void
+timing_failure(struct timing *timing, const struct failure *f)
 {
-	struct timing_row r = { 0, l->number, l->hop->name, l->stage, l->since,
-	    now(), NULL, text };
-	struct timing *timing = arg;
+	const struct link *l = f->link;
+	struct timing_row r = { 0, l->number, l->hop->name, f->stage, l->since,
+	    now(), NULL, f->text };
 
 	timing_add(timing, &r);
 	if (!timing->json && !timing->printed++) {
@@ -222,20 +221,10 @@ timing_new(const char *target, int json, uint64_t began)
 {
 	struct timing *timing = xcalloc(1, sizeof(*timing));
 
-	timing->observer.stage = on_stage;
-	timing->observer.failure = on_failure;
-	timing->observer.arg = timing;
 	timing->target = str_visible(target);
 	timing->json = json;
 	timing->began = began;
 	return timing;
-}
-
-/* Returns the observer of stages and failures that fills in the table. */
-const struct observer *
-timing_observer(const struct timing *timing)
-{
-	return &timing->observer;
 }
 
 /* Prints what is not printed yet, and frees it. */

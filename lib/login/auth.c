@@ -477,8 +477,7 @@ auth(struct login *login)
 	result = try_methods(login);
 	status = login->status;
 	if ((says = banner(l)) != NULL)
-		say_debug(1, "%s (hop %d): it says \"%s\"", l->hop->name,
-		    l->number, says);
+		link_tell(l, 1, "it says \"%s\"", says);
 	free(says);
 	if (status == OK && result != YES)
 		status = refused(login);

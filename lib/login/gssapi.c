@@ -260,7 +260,7 @@ start(const struct link *l, int wanted, int *from)
 	else {
 		if (l->hop->gssapiserveridentity == NULL &&
 		    l->hop->gssapitrustdns == 1 && l->number == 1 &&
-		    l->pid == 0)
+		    l->hop->proxycommand == NULL)
 			reverse(ssh_get_fd(l->session), a.host,
 			    sizeof(a.host));
 		get(&a, l->hop->gssapiclientidentity);
@@ -319,8 +319,7 @@ gssapi_possible(struct login *login)
 		login->principal = seen;
 	else
 		login->no_ticket = seen;
-	say_debug(2, "%s (hop %d): Kerberos: %s", login->l->hop->name,
-	    login->l->number, seen);
+	link_tell(login->l, 2, "Kerberos: %s", seen);
 	return a.good;
 }
 
@@ -334,12 +333,11 @@ no_ticket(struct login *login, const struct gss_answer *a, uint64_t took)
 	s = xasprintf("gssapi-with-mic: no ticket%s%s: %s",
 	    *host == '\0' ? "" : " for host/", host, why);
 	if (took >= LONG)
-		say("%s (hop %d of %d): %s; it took %d s to find out; to do "
-		    "without: -o %s:GSSAPIAuthentication=no", l->hop->name,
-		    l->number, login->c->plan->nhops, s, (int)(took / 1000),
+		link_tell(l, 0, "%s; it took %d s to find out; to do without: "
+		    "-o %s:GSSAPIAuthentication=no", s, (int)(took / 1000),
 		    l->hop->name);
 	else
-		say_debug(1, "%s (hop %d): %s", l->hop->name, l->number, s);
+		link_tell(l, 1, "%s", s);
 	str_append(&login->passed_over, ", ", s);
 	free(s);
 	free(host);

@@ -28,8 +28,7 @@ identity_ignore(struct login *login, const char *name, const char *why)
 	s = xasprintf("%s %s", name, why);
 	if (login->passed_over == NULL ||
 	    strstr(login->passed_over, s) == NULL) {
-		say_debug(1, "%s (hop %d): %s", login->l->hop->name,
-		    login->l->number, s);
+		link_tell(login->l, 1, "%s", s);
 		str_append(&login->passed_over, ", ", s);
 	}
 	free(s);

@@ -64,8 +64,7 @@ note_offer(struct login *login, const struct identity *id, int rc)
 	s = xasprintf("%s %s", seen, print);
 	free(seen);
 	free(print);
-	say_debug(2, "%s (hop %d): offered %s", login->l->hop->name,
-	    login->l->number, s);
+	link_tell(login->l, 2, "offered %s", s);
 	if (login->offered == NULL || strstr(login->offered, s) == NULL)
 		str_append(&login->offered, ", ", s);
 	free(login->last);
@@ -139,8 +138,7 @@ try_agent(struct login *login, struct identity *id)
 	if (key_in_device(id->held->key)) {
 		if ((result = probe(login, id)) != YES)
 			return result;
-		say("%s (hop %d of %d): touch the key %s", login->l->hop->name,
-		    login->l->number, login->c->plan->nhops, id->held->comment);
+		link_tell(login->l, 0, "touch the key %s", id->held->comment);
 	}
 	if ((len = key_blob(id->shown, &blob)) == -1)
 		return NO;

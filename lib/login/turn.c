@@ -29,11 +29,9 @@ tell_line(struct login *login, const char *line)
 		free(seen);
 		return;
 	}
-	say("%s (hop %d of %d): it says \"%s\"", l->hop->name, l->number,
-	    login->c->plan->nhops, seen);
+	link_tell(l, 0, "it says \"%s\"", seen);
 	if (login->told == LINES_MAX)
-		say("%s (hop %d of %d): what else it says is not shown",
-		    l->hop->name, l->number, login->c->plan->nhops);
+		link_tell(l, 0, "what else it says is not shown");
 	free(seen);
 }
 

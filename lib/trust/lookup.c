@@ -131,8 +131,7 @@ lookup_command(struct trust *t, const char *invocation, ssh_key key,
 	if (q.key != NULL)
 		pub_free(&pub);
 	if (status == OK && why != NULL && q.over && key != NULL)
-		say("%s (hop %d of %d): %s; it is passed over", l->hop->name,
-		    l->number, t->c->plan->nhops, why);
+		link_tell(l, 0, "%s; it is passed over", why);
 	else if (status == OK && why != NULL && !q.over) {
 		link_stage(l, STAGE_HOSTKEY);
 		status = fail(t->c, l, q.late ? RETRY : GIVEUP, "%s", why);

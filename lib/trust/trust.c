@@ -58,12 +58,10 @@ accept_new(struct trust *t)
 		file = l->hop->userknownhostsfile.v[0];
 	text = lookup_describe(t->found.key);
 	if ((why = record_key(l->hop, t->found.key)) != NULL)
-		say("%s (hop %d of %d): cannot add its %s to %s: %s",
-		    l->hop->name, l->number, t->c->plan->nhops, text, file,
+		link_tell(l, 0, "cannot add its %s to %s: %s", text, file,
 		    why);
 	else
-		say_debug(1, "%s (hop %d): Permanently added its %s to %s",
-		    l->hop->name, l->number, text, file);
+		link_tell(l, 1, "Permanently added its %s to %s", text, file);
 	free(text);
 }
 

@@ -26,8 +26,16 @@ failure_note(struct chain *c, struct link *l, enum what what)
 	failure_forget(c);
 	c->failure.what = what;
 	c->failure.link = l;
+	c->failure.stage = l->stage;
 	c->failure.status = RETRY;
 	return RETRY;
+}
+
+/* What has failed is another stage than the one that l is in. */
+void
+failure_at(struct chain *c, enum stage stage)
+{
+	c->failure.stage = stage;
 }
 
 /*

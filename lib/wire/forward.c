@@ -37,7 +37,7 @@ end_complaint(struct link *l)
 	l->forward.errlen = 0;
 	free(l->forward.complaint);
 	l->forward.complaint = str_quote(l->forward.errline);
-	say_debug(1, "%s (hop %d): %s", l->hop->name, l->number, l->forward.complaint);
+	link_tell(l, 1, "%s", l->forward.complaint);
 }
 
 static void
@@ -143,9 +143,9 @@ begin(struct link *l, uint64_t rtt)
 		link_note(l, "ForwardCommand %s", f->command);
 	else
 		link_note(l, "%s:%d", f->host, f->port);
-	say_debug(2, "%s (hop %d): %s:%d: window %" PRIu32 ", packets of %"
-	    PRIu32, l->hop->name, l->number, f->host, f->port,
-	    ssh_channel_window_size(l->relay.channel), l->logged.maxpacket);
+	link_tell(l, 2, "%s:%d: window %" PRIu32 ", packets of %" PRIu32,
+	    f->host, f->port, ssh_channel_window_size(l->relay.channel),
+	    l->logged.maxpacket);
 	link_stage(l, STAGE_CARRY);
 	relay_start(&l->relay, rtt);
 	l->up = 1;
@@ -257,7 +257,7 @@ void
 forward_drop(struct link *l)
 {
 	if (l->up)
-		say_debug(2, "%s (hop %d): granted %zu bytes at a time to the "
-		    "end", l->hop->name, l->number, l->relay.window);
+		link_tell(l, 2, "granted %zu bytes at a time to the end",
+		    l->relay.window);
 	forget(l);
 }

@@ -4,47 +4,35 @@
 
 #include <sys/socket.h>
 
-#include <inttypes.h>
 #include <netdb.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wire/local.h"
 
-/* Prepares l, which is to become the connection to hop. */
+/* Prepares l of chain c, which is to become the connection to hop. */
 void
-link_init(struct link *l, const struct hop *hop, int number)
+link_init(struct link *l, struct chain *c, const struct hop *hop, int number)
 {
 	memset(l, 0, sizeof(*l));
 	l->hop = hop;
 	l->number = number;
+	l->listener = &c->listener;
 	l->agentfd = l->forward.joint = -1;
 }
 
-/* How long the stage that l is in has taken, and what came of it. */
+/* The stage that l is in is over, at the time t. */
 static void
 end_stage(struct link *l, uint64_t t)
 {
-	char hop[sizeof("hop 2147483647")] = "target";
-
-	if (l->number > 0)
-		snprintf(hop, sizeof(hop), "hop %d", l->number);
-	say_debug(1, "%s (%s): %s, %" PRIu64 " ms, %" PRIu64 " ms in all%s%s",
-	    l->hop->name, hop, say_stage(l->stage), t - l->since,
-	    t - say_began(), l->note == NULL ? "" : ": ",
-	    l->note == NULL ? "" : l->note);
-	if (l->observer != NULL)
-		l->observer->stage(l->observer->arg, l, t);
+	if (l->listener->stage != NULL)
+		l->listener->stage(l->listener->arg, l, t);
 	free(l->note);
 	l->note = NULL;
 }
 
-/*
- * Notes that l has reached stage; with -v says how long the last one took,
- * and what came of it.
- */
+/* Notes that l has reached stage; the listener is told of the one before. */
 void
 link_stage(struct link *l, enum stage stage)
 {
@@ -77,6 +65,25 @@ link_note(struct link *l, const char *fmt, ...)
 	va_end(ap);
 	free(l->note);
 	l->note = str_visible(text);
+	free(text);
+}
+
+/*
+ * Tells the listener about l, for whoever has given -v level times; 0: for
+ * everybody.
+ */
+void
+link_tell(const struct link *l, int level, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	if (l->listener->notice == NULL)
+		return;
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	l->listener->notice(l->listener->arg, l, level, text);
 	free(text);
 }
 

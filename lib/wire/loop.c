@@ -14,7 +14,6 @@
 
 #define FDS	3	/* descriptors of a link: session, relay's two */
 #define MORE	8	/* descriptors of a step that waits for its own */
-#define PATIENCE	1000	/* ms; a set-up that takes longer is shown */
 
 /* The end of the chain: what it relays goes to our stdin and stdout. */
 static const struct relay *
@@ -29,15 +28,13 @@ earlier(uint64_t a, uint64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* When the line about a slow set-up is to be written again; 0: never. */
+/* Tells the listener that the chain waits; returns until when, or 0. */
 static uint64_t
-next_look(const struct chain *c)
+tell(const struct chain *c)
 {
-	uint64_t t = now() - c->began;
-
-	if (c->deadline == 0 || !say_live())
+	if (c->listener.wait == NULL)
 		return 0;
-	return c->began + (t / PATIENCE + 1) * PATIENCE;
+	return c->listener.wait(c->listener.arg);
 }
 
 /*
@@ -54,7 +51,7 @@ timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 		if (relay_ready(&c->links[i].relay))
 			return 0;
 	until = earlier(until, c->deadline);
-	until = earlier(until, next_look(c));
+	until = earlier(until, tell(c));
 	for (i = 0; i < c->n; i++)
 		until = earlier(until, earlier(keepalive_due(&c->links[i]),
 		    link_rest(&c->links[i], gathered)));
@@ -127,23 +124,6 @@ lost(struct chain *c)
 	return OK;
 }
 
-/* The line about a set-up that takes its time. */
-static void
-show(const struct chain *c)
-{
-	uint64_t t = now() - c->began;
-
-	if (c->deadline == 0 || t < PATIENCE || !say_live())
-		return;
-	if (c->at->number == 0)
-		say_status("%s: %s, %d s", c->at->hop->name,
-		    say_stage(c->at->stage), (int)(t / 1000));
-	else
-		say_status("%s (hop %d of %d): %s, %d s", c->at->hop->name,
-		    c->at->number, c->plan->nhops, say_stage(c->at->stage),
-		    (int)(t / 1000));
-}
-
 /* What is to be done when the time has come, whatever poll(2) said. */
 static int
 on_time(struct chain *c)
@@ -154,7 +134,6 @@ on_time(struct chain *c)
 		return status;
 	if (c->deadline != 0 && now() >= c->deadline)
 		return failure_note(c, c->at, FAIL_TIMEOUT);
-	show(c);
 	return OK;
 }
 

@@ -31,9 +31,8 @@ note_algorithms(struct link *l)
 	if (kex == NULL || in == NULL || out == NULL)
 		return;
 	link_note(l, "%s, %s", kex, out);
-	say_debug(2, "%s (hop %d): kex %s; out %s %s; in %s %s", l->hop->name,
-	    l->number, kex, out, ssh_get_hmac_out(l->session), in,
-	    ssh_get_hmac_in(l->session));
+	link_tell(l, 2, "kex %s; out %s %s; in %s %s", kex, out,
+	    ssh_get_hmac_out(l->session), in, ssh_get_hmac_in(l->session));
 }
 
 /* libssh tells its progress as a part of 1; 0.4 is the server's banner. */

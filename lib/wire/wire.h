@@ -75,10 +75,14 @@ struct relay {
 
 struct link;
 
-/* Who is told when a stage of a link is over, and of what has failed. */
-struct observer {
-	void	(*stage)(void *, const struct link *, uint64_t);
-	void	(*failure)(void *, const struct link *, char *);
+/* Who is told what happens.  NULL: nobody. */
+struct listener {
+	/* the stage of a link is over, at that time (ms) */
+	void	 (*stage)(void *, const struct link *, uint64_t);
+	/* something about a link that -v, so often, is to show */
+	void	 (*notice)(void *, const struct link *, int, const char *);
+	/* the chain waits; returns when to tell it again (ms), 0: never */
+	uint64_t (*wait)(void *);
 	void	*arg;
 };
 
@@ -151,7 +155,7 @@ struct link {
 	enum stage		 stage;
 	uint64_t		 since;		/* ms; when stage began */
 	char			*note;		/* what the stage has shown */
-	const struct observer	*observer;	/* borrowed; NULL: none */
+	const struct listener	*listener;	/* borrowed, the chain's */
 	uint64_t		 driven;	/* ms; when it last was */
 	int			 up;		/* set up, belongs to the chain */
 	int			 dead;
@@ -161,7 +165,6 @@ struct link {
 	struct logged		 logged;
 	struct forward		 forward;
 	struct relay		 relay;
-	pid_t			 pid;		/* ProxyCommand; 0: none */
 	int			 agentfd;	/* libssh's, see agent.c */
 	struct credential	 credential;	/* login's */
 };
@@ -182,6 +185,7 @@ enum what {
 struct failure {
 	enum what	 what;
 	struct link	*link;		/* whose fault it is */
+	enum stage	 stage;		/* it was in */
 	enum status	 status;	/* what the run ends with */
 	char		*text;		/* cause and advice, or NULL */
 	int		 error;		/* errno of FAIL_CONNECT */
@@ -190,6 +194,7 @@ struct failure {
 struct sequence;
 struct share;
 struct race;
+struct timing;
 
 /* All links, and the one place that waits. */
 struct chain {
@@ -202,14 +207,15 @@ struct chain {
 	int			 carrying;	/* all is up */
 	uint64_t		 began;		/* ms */
 	struct failure		 failure;
-	struct sequence		*sequence;	/* chain.c's own */
-	struct share		*share;		/* chain's; NULL: none is shared */
-	struct race		*race;		/* race.c's own, or NULL */
+	struct listener		 listener;
+	struct sequence		*sequence;	/* lib/chain's own */
+	struct share		*share;		/* the same; NULL: none is shared */
+	struct race		*race;		/* the same, or NULL */
+	struct timing		*timing;	/* the same; NULL: no -t */
 	int			*given;		/* a connection to the first
 						 * hop; taken: -1; or NULL */
 	char			**hold;		/* gets the line of a failure;
 						 * NULL: it is said at once */
-	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
 /* loop.c: the one place that waits */
@@ -217,11 +223,13 @@ int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 
 /* link.c: one hop, stage after stage */
-void	 link_init(struct link *, const struct hop *, int);
+void	 link_init(struct link *, struct chain *, const struct hop *, int);
 void	 link_stage(struct link *, enum stage);
 void	 link_over(struct link *, const char *);
 void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
+void	 link_tell(const struct link *, int, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 int	 link_gone(const struct link *);
 char	*link_peer(int);
 void	 link_free(struct link *);
@@ -286,6 +294,7 @@ int	 joint_pass(int, int);
 int	 fail(struct chain *, struct link *, enum status, const char *, ...)
 	    __attribute__((format(printf, 4, 5)));
 int	 failure_note(struct chain *, struct link *, enum what);
+void	 failure_at(struct chain *, enum stage);
 void	 failure_forget(struct chain *);
 
 /* libssh.c: what libssh tells only in its log or an error's text */
