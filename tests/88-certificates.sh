@@ -172,6 +172,24 @@ forget plain
 refused "no certificate at all" 1 "no certificate of the CA in" \
     hop -J plain -o KnownHostsCommand=none 127.0.0.1 "${PORT[echo]}"
 equal "no certificate at all: connections" "$(connections plain)" 2
+# A key that is accepted anyway, and kept nowhere, is no reason to ask each time.
+cp "$T/ca.line" "$T/global"
+for mode in no accept-new; do
+	rm -f "$cache"
+	use plain "StrictHostKeyChecking $mode" "GlobalKnownHostsFile $T/global" \
+	    "UserKnownHostsFile /dev/null"
+	: >"$T/kh"
+	sed "s,$T/kh,/dev/null," "$CONF" >"$T/ssh_config.$mode"
+	CONF=$T/ssh_config.$mode
+	forget plain
+	carries "$mode, no certificate and no known_hosts" -J plain
+	equal "$mode, no certificate: connections" "$(connections plain)" 2
+	forget plain
+	carries "$mode, no certificate, once more" -J plain
+	equal "$mode, no certificate, once more: connections" \
+	    "$(connections plain)" 1
+done
+cp "$T/ca.line" "$T/kh"
 use certonly
 check "a server with certificates alone: ssh gets in" ssh_in certonly
 refused "a server with certificates alone" 1 "^proxyhop: certonly \(hop 1 \
@@ -234,6 +252,24 @@ equal "twenty at once: without a word" "$(cat "$T"/many.[0-9]*)" ""
 equal "twenty at once: one line" "$(wc -l <"$cache")" 1
 at_most "twenty at once: connections" "$(connections good)" 21
 equal "the cache is ours alone" "$(stat -c %a "$cache")" 600
+
+# A host that does not answer keeps nobody from asking another one.
+"$PYTHON" "$TESTS/spoiled.py" "${PORT[good]}" silent </dev/null \
+    >"$T/stuck.log" 2>&1 &
+PID[stuck]=$!
+SERVERS+=("${PID[stuck]}")
+wait_for "$T/stuck.log" '^listening '
+PORT[stuck]=$(sed -n 's/^listening //p' "$T/stuck.log")
+rm -f "$cache"
+conf "$(host_block stuck)" "ConnectTimeout 9" "UserKnownHostsFile $T/kh" \
+    "Host good" "UserKnownHostsFile $T/kh"
+hop_exec -v -J stuck 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/stuck.err" 2>&1 &
+stuck=$!
+wait_for "$T/stuck.err" 'connect,'
+carries "while another host does not answer" -J good
+check "while another host does not answer: it still does not" kill -0 $stuck
+kill -TERM $stuck
+wait $stuck
 
 # A stranger answers where the certificate is asked for: bounded, and no proof.
 rm -f "$cache"

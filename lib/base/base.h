@@ -95,6 +95,7 @@ int	 os_terminal(char *, size_t);
 void	 os_ack_now(int);
 void	 os_tcp_timeout(int, unsigned);
 int	 os_has_aes(void);
+int	 os_lock_byte(int, off_t);
 
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);

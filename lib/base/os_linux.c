@@ -186,3 +186,16 @@ os_has_aes(void)
 	fclose(f);
 	return found;
 }
+
+/*
+ * Locks the byte at of fd's file, for fd alone and until it is closed.  Returns
+ * 0, or -1 with errno set: EAGAIN if somebody else has it.
+ */
+int
+os_lock_byte(int fd, off_t at)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+	    .l_start = at, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}

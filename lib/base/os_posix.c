@@ -3,6 +3,8 @@
  * is done with that, or left out.  Contracts are there.
  */
 
+#include <sys/file.h>
+
 #include <fcntl.h>
 #include <paths.h>
 #include <signal.h>
@@ -98,4 +100,12 @@ int
 os_has_aes(void)
 {
 	return 0;
+}
+
+/* Locks the whole file: who wants another byte waits, too. */
+int
+os_lock_byte(int fd, off_t at)
+{
+	(void)at;
+	return flock(fd, LOCK_EX | LOCK_NB);
 }

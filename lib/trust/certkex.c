@@ -190,6 +190,7 @@ on_kexinit(struct certkex *s, struct piece payload)
 		return;
 	}
 	if (!any_in_list(keys, s->hostkeys)) {
+		s->lacks = 1;
 		s->why = "it has no certificate of a type that is asked for";
 		return;
 	}

@@ -4,7 +4,6 @@
  * file: what is in it is verified each time, as if a stranger had sent it.
  */
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <err.h>
@@ -18,6 +17,8 @@
 #include "trust/local.h"
 
 #define NAME	"proxyhop.certs"
+#define FILE_MAX	(8 * 1024 * 1024)	/* bytes; then it begins anew */
+#define NONE	"none "		/* then the time, where a key has one */
 
 static char *
 file_name(void)
@@ -29,7 +30,7 @@ file_name(void)
 	return xasprintf("%s/.ssh/%s", expand_home(), NAME);
 }
 
-/* Adds the certificate in a line about name, if it is one. */
+/* Takes a line about name: a certificate, or when there was none. */
 static void
 take_line(struct certs *certs, const char *name, char *line)
 {
@@ -37,8 +38,12 @@ take_line(struct certs *certs, const char *name, char *line)
 	struct pub pub;
 
 	line[strcspn(line, "\r\n")] = '\0';
-	if (strncmp(line, name, len) != 0 || line[len] != ' ' ||
-	    pub_read(&pub, line + len + 1) == -1)
+	if (strncmp(line, name, len) != 0 || line[len] != ' ')
+		return;
+	line += len + 1;
+	if (strncmp(line, NONE, strlen(NONE)) == 0)
+		certs->none = strtoll(line + strlen(NONE), NULL, 10);
+	if (pub_read(&pub, line) == -1)
 		return;
 	if (!pub.cert) {
 		pub_free(&pub);
@@ -104,43 +109,66 @@ open_file(void)
 	return fd;
 }
 
-/* Adds a certificate that has been found good to the file, in one write. */
-void
-certs_write(const char *name, const struct pub *pub)
+/* Adds a line about name to the file, in one write. */
+static void
+write_line(const char *name, const char *text)
 {
-	char last = '\n', *text, *line;
+	char last = '\n', *line;
 	off_t size;
 	int fd;
 
 	if (!known_plain(name) || (fd = open_file()) == -1)
 		return;
-	if ((size = lseek(fd, 0, SEEK_END)) > 0 &&
-	    pread(fd, &last, 1, size - 1) != 1)
+	size = lseek(fd, 0, SEEK_END);
+	if (size > FILE_MAX)
+		size = ftruncate(fd, 0);
+	if (size > 0 && pread(fd, &last, 1, size - 1) != 1)
 		last = '\0';
-	text = pub_text(pub);
 	line = xasprintf("%s%s %s\n", last == '\n' ? "" : "\n", name, text);
 	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line))
 		say_debug(1, "%s: not written whole", NAME);
 	free(line);
-	free(text);
 	close(fd);
 }
 
+/* Adds a certificate that has been found good to the file. */
+void
+certs_write(const char *name, const struct pub *pub)
+{
+	char *text = pub_text(pub);
+
+	write_line(name, text);
+	free(text);
+}
+
+/* Notes in the file that name had no certificate at the time t. */
+void
+certs_write_none(const char *name, time_t t)
+{
+	char *text = xasprintf(NONE "%lld", (long long)t);
+
+	write_line(name, text);
+	free(text);
+}
+
 /*
- * Locks the file, so that one of many asks a host and the others find it here.
- * Returns a descriptor that holds the lock until it is closed, or -1 if somebody
- * else has it, or -2 if there is nothing to lock.
+ * Locks what the file has about name, so that one of many asks the host and the
+ * others find it here.  Returns a descriptor that holds the lock until it is
+ * closed, or -1 if somebody else has it, or -2 if there is nothing to lock.
  */
 int
-certs_lock(void)
+certs_lock(const char *name)
 {
+	uint32_t hash = 2166136261U;	/* FNV-1a */
 	int fd, taken;
 
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619U;
 	if ((fd = open_file()) == -1)
 		return -2;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (os_lock_byte(fd, hash >> 1) == 0)
 		return fd;
-	taken = errno == EWOULDBLOCK;
+	taken = errno == EAGAIN || errno == EACCES;
 	close(fd);
 	return taken ? -1 : -2;
 }

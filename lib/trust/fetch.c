@@ -67,7 +67,11 @@ static void
 keep(struct trust *t, struct certkex *s)
 {
 	struct proof *p = t->proof;
+	char *name = known_name(t->l->hop, 1);
 
+	if (s->lacks && strict_lax(t->l->hop))
+		certs_write_none(name, time(NULL));
+	free(name);
 	p->tries++;
 	p->closed = s->why == closed;
 	free(p->why);
@@ -117,8 +121,8 @@ trust_fetch(struct trust *t, int fd)
 
 /*
  * Waits until no other process asks for a certificate.  Returns OK and in
- * *found whether one for this hop has come meanwhile, or another status if the
- * chain has failed.
+ * *found whether one for this hop has come meanwhile, or that it has none, or
+ * another status if the chain has failed.
  */
 int
 trust_fetch_wait(struct trust *t, int *found)
@@ -126,15 +130,18 @@ trust_fetch_wait(struct trust *t, int *found)
 	struct proof *p = t->proof;
 	uint64_t until = now() + LOCK_TIME;
 	size_t before = p->cached.n;
+	time_t none = p->cached.none;
+	char *name = known_name(t->l->hop, 1);
 	int status = OK;
 
 	t->c->deadline = 0;	/* this is not the server's time */
 	while (status == OK && p->lock == -1 && now() < until &&
-	    (p->lock = certs_lock()) == -1)
+	    (p->lock = certs_lock(name)) == -1)
 		status = chain_wait(t->c, NULL, 0, now() + LOCK_PAUSE);
 	if (p->lock == -2)	/* there is nothing to lock */
 		p->lock = -1;
+	free(name);
 	prove_read(t);
-	*found = p->cached.n > before;
+	*found = p->cached.n > before || p->cached.none > none;
 	return status;
 }

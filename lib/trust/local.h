@@ -5,6 +5,8 @@
 #ifndef TRUST_LOCAL_H
 #define TRUST_LOCAL_H
 
+#include <time.h>
+
 #include "trust/trust.h"
 
 enum marker {
@@ -108,12 +110,14 @@ void	 cert_free(struct cert *);
 struct certs {
 	struct pub	*v;
 	size_t		 n;
+	time_t		 none;		/* when there was none; or 0 */
 };
 
 void	 certs_read(struct certs *, const char *);
 void	 certs_add(struct certs *, struct pub *);
 void	 certs_write(const char *, const struct pub *);
-int	 certs_lock(void);
+void	 certs_write_none(const char *, time_t);
+int	 certs_lock(const char *);
 void	 certs_free(struct certs *);
 
 /* certkex.c: a key exchange that ends with the server's certificate */
@@ -126,6 +130,7 @@ struct certkex {
 	int		 greeted;	/* its banner has come */
 	int		 kexinit;	/* and its offer */
 	int		 done;
+	int		 lacks;		/* it offers keys alone */
 	struct pub	 cert;
 	const char	*why;		/* there is none to be had, or NULL */
 };
@@ -206,6 +211,7 @@ const char *record_key(const struct hop *, ssh_key);
 /* refuse.c: why a key is not accepted */
 int	 strict_is(const struct hop *, const char *);
 int	 strict_off(const struct hop *);
+int	 strict_lax(const struct hop *);
 int	 refuse_changed(struct trust *);
 char	*refuse_unknown(const struct trust *);
 int	 refuse_unasked(struct trust *);

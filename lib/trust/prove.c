@@ -12,6 +12,7 @@
 #include "trust/local.h"
 
 #define TRIES	2	/* to fetch one; behind one name may be several hosts */
+#define NONE_TIME	(24 * 60 * 60)	/* s that a host is left alone */
 #define CERT	"-cert-v01@openssh.com"
 
 /* What is asked for where no ssh says what its default is. */
@@ -205,6 +206,18 @@ has_plain(const struct trust *t)
 }
 
 /*
+ * Had the host no certificate a while ago, and is its key accepted without one
+ * anyway?  It may not be kept anywhere, and then each login would ask again.
+ */
+static int
+had_none(const struct trust *t)
+{
+	time_t none = t->proof->cached.none, at = time(NULL);
+
+	return strict_lax(t->l->hop) && none <= at && at - none < NONE_TIME;
+}
+
+/*
  * By what has been read, can nothing but a certificate prove the hop that it
  * has not shown yet?
  */
@@ -213,7 +226,7 @@ prove_first(const struct trust *t)
 {
 	size_t i;
 
-	if (t->proof == NULL || has_plain(t))
+	if (t->proof == NULL || has_plain(t) || had_none(t))
 		return 0;
 	for (i = 0; i < t->proof->cached.n; i++)
 		if (may_prove(t, &t->proof->cached.v[i]))
@@ -340,7 +353,7 @@ prove(struct trust *t, enum proved *proved, char **why)
 		status = weigh_fetched(t, &key, proved, why);
 	pub_free(&key);
 	if (status == OK && *proved != PROVED && p->tries < TRIES &&
-	    (p->why == NULL || p->closed) &&
+	    (p->why == NULL || p->closed) && !had_none(t) &&
 	    (*proved == UNPROVED || p->tries == 0))
 		*proved = TO_FETCH;
 	else if (*why == NULL && p->why != NULL)

@@ -24,6 +24,13 @@ strict_off(const struct hop *hop)
 	    strict_is(hop, "false");
 }
 
+/* Does the mode accept a new key without a question? */
+int
+strict_lax(const struct hop *hop)
+{
+	return strict_off(hop) || strict_is(hop, "accept-new");
+}
+
 /*
  * Returns the advice to remove the line, with the command; ssh-keygen(1) leaves
  * alone a file that is not named to it.

@@ -84,8 +84,7 @@ unknown(struct trust *t, enum verdict *verdict)
 	const struct hop *hop = t->l->hop;
 	char *name;
 
-	if (t->found.other.file == NULL && (strict_is(hop, "accept-new") ||
-	    strict_off(hop))) {
+	if (t->found.other.file == NULL && strict_lax(hop)) {
 		accept_new(t);
 		note_key(t);
 		return OK;
