@@ -219,3 +219,13 @@ for block in "$T"/block.*; do
 	number=$((number + 1))
 done
 at_least "examples found" "$number" 18
+
+# with groff, as man(1) has it, and with mandoc
+for roff in "nroff -mandoc -rLL=78n" "mandoc -T ascii -O width=78"; do
+	$roff "$TOP/proxyhop.1" 2>"$T/err" | sed "s/$(printf '\033')\[[0-9;]*m//g" |
+	    col -b -x >"$T/out"
+	equal "80 columns: ${roff%% *}: warnings" "$(wc -l <"$T/err")" 0
+	at_most "80 columns: ${roff%% *}: the widest line" \
+	    "$(awk '{ if (length > n) n = length } END { print n + 0 }' "$T/out")" 80
+	at_least "80 columns: ${roff%% *}: lines" "$(wc -l <"$T/out")" 500
+done
