@@ -141,6 +141,13 @@ kbdint()
 	talk "what the server tells is shown with its question" 0 \
 	    --wait 'hop 1 of 1\): .*Your token was changed.*Password' \
 	    --type secret --never '\\012' -- -J pam
+	pam_asks off:Contraseña:secret
+	LC_ALL=C.UTF-8 talk "UTF-8 in a UTF-8 locale" 0 \
+	    --wait 'hop 1 of 1\): .*Contrase' --type secret -- -J pam
+	check "it is as the server has it" grep -q 'Contraseña' "$T/talk.tty"
+	talk "UTF-8 in the C locale" 0 \
+	    --wait 'hop 1 of 1\): .*Contrase' --type secret -- -J pam
+	check "it is octal" grep -qF 'Contrase\303\261a' "$T/talk.tty"
 	pam_asks off:Password:secret
 	refused "BatchMode names what it wants" 1 \
 	    "^proxyhop: pam .*BatchMode.*keyboard-interactive" \
