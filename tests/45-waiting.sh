@@ -111,13 +111,16 @@ before_others()
 {
 	local signal
 
-	hold "BatchMode no" "Host gw2" "IdentityFile $T/sealed"
-	sed -i "/^Host gw2/,/^Host/{/IdentityFile.*id\$/d}" "$CONF"
+	IDENTITY=([gw2]=$T/sealed)
+	write_config gw1 gw2 gw3 target
+	hold "BatchMode no"
 	words -J gw1,gw2
 	shows "before a question, which stays" 0 \
 	    '[^ ]*@gw2 \(hop 2 of 2\): Enter passphrase for key .*:' --wait "$SECOND" \
 	    --run "$go" --wait '\r\x1b\[K[^ ]*@gw2 \(hop 2 of 2\): Enter passphrase.*: ' \
 	    --hold 1.2 --type sesame -- "${run[@]}"
+	IDENTITY=()
+	write_config gw1 gw2 gw3 target
 	hold
 	words -J gw1,gw2 -o gw2:ConnectTimeout=2
 	shows "before a failure" 2 \
