@@ -176,21 +176,28 @@ fill_descriptors(void)
 	closefrom(STDERR_FILENO + 1);
 }
 
+/* No core is left with keys in it, and no other process looks into us. */
+static void
+keep_secrets(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	os_no_dump();
+}
+
 /*
- * A reader that leaves is noticed by write(2), no core is left with keys in
- * it and no other process looks into us, and a ProxyCommand or Match exec that
- * starts us again for the same route is told so.
+ * A reader that leaves is noticed by write(2), and a ProxyCommand or Match
+ * exec that starts us again for the same route is told so.
  */
 static void
 settle_in(const struct conf *conf)
 {
-	struct rlimit none = { 0, 0 };
 	sigset_t none_blocked;
 
 	if (mark_set(conf) == -1)
 		exit(GIVEUP);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	os_no_dump();
+	keep_secrets();
 	/* who started us may have blocked those that end us and our children */
 	(void)sigemptyset(&none_blocked);
 	(void)sigprocmask(SIG_SETMASK, &none_blocked, NULL);
@@ -262,8 +269,13 @@ main(int argc, char *argv[])
 {
 	struct conf conf = { .options = TAILQ_HEAD_INITIALIZER(conf.options) };
 	struct routes routes = TAILQ_HEAD_INITIALIZER(routes);
+	const char *asker = getenv(PROMPT_ASKPASS);
 	int status;
 
+	if (asker != NULL && argc == 2) {
+		keep_secrets();
+		return prompt_askpass(asker, argv[1]);
+	}
 	fill_descriptors();
 	options(argc, argv, &conf);
 	say_open(conf.logfile, conf.quiet ? -1 : conf.verbose);

@@ -292,24 +292,6 @@ LogLevel=INFO gw2" -J gw1,gw2,gw3 -o LogLevel=QUIET
 
 # ---- refused by name -------------------------------------------------------
 
-# by_name KEYWORD VALUE OFF
-by_name()
-{
-	local out
-
-	conf "Host gw2" "$1 $2"
-	stops "$1 $2" 1 "gw2: $1 $2 is not supported; -o gw2:$1=$3 " \
-	    -J gw1,gw2
-	out=$(grep -Eo -e '-o [^ ]*' "$T/refused.err")
-	by "$1: the way out" "gw1 gw2" -J gw1,gw2 $out
-	by "$1: another way" "gw1 gw3" -J gw1,gw3
-	stops "$1 by -o" 1 "gw1: $1 $2 is not supported" -J gw1 -o "$1=$2"
-	stops "$1: -G as well" 1 "gw2: $1 $2 is not supported" -G -J gw1,gw2
-	conf "Host gw2" "$1 $3"
-	by "$1 $3" "gw1 gw2" -J gw1,gw2
-	conf
-}
-
 # A hop with both kinds of gateway, and one with the kind we do not run.
 both_kinds()
 {
@@ -610,7 +592,6 @@ no_jump
 straight
 no_ssh
 no_answer
-by_name PKCS11Provider /lib/nosuch.so none
 both_kinds
 circles
 numbers

@@ -202,8 +202,11 @@ patience()
 	    "strict \(hop 1 of 1\): touch the key round$" -- -J strict
 	want strict
 	takes square
-	run "a wrong key is one" 1 "strict \(hop 1 of 1, .*\): auth: " -- \
-	    -J strict
+	run "a wrong key is one: back with the other" 0 \
+	    "strict \(hop 1 of 1\): touch the key square$" -- -J strict
+	wait_for "$T/strict.log" 'Accepted publickey'
+	equal "on a second connection" \
+	    "$(grep -c '^Connection from' "$T/strict.log")" 2
 }
 
 # No signature, or one that the server does not want.
@@ -253,7 +256,8 @@ named()
 	    -- -J gw1,gw2,gw3
 }
 
-# The file of such a key is of no use to libssh, which reaches no device.
+# The file of such a key is of no use without its device, with or without an
+# agent of the user's.
 files()
 {
 	local key
@@ -270,17 +274,20 @@ files()
 		    "$(touch_line gw2 2 "$key")" -- -J gw1,gw2,gw3
 		conf "Host gw2" "IdentityFile $T/$key" "IdentityAgent none" \
 		    "BatchMode no"
-		run "$key's file and no agent" 1 "$(refusal gw2 2 \
-		    "\\($T/$key is in a device, which only an agent")" -- \
+		run "$key's file and no device" 1 "$(touch_line gw2 2 \
+		    "$T/$key")" "$(refusal gw2 2 \
+		    "$T/$key would do, but the agent did not sign: ")" -- \
 		    -J gw1,gw2,gw3
 		ssh-keygen -q -p -N sesame -f "$T/$key" >/dev/null ||
 		    die "ssh-keygen encrypts $key"
 		: >"$T/asked"
 		SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force \
-		    run "the same, encrypted" 1 "$(refusal gw2 2 \
-		    "\\($T/$key is in a device, which only an agent")" -- \
+		    run "the same, encrypted" 1 "$(touch_line gw2 2 \
+		    "$T/$key")" "$(refusal gw2 2 \
+		    "$T/$key would do, but the agent did not sign: ")" -- \
 		    -J gw1,gw2,gw3
-		equal "no passphrase was asked for" "$(cat "$T/asked")" ""
+		equal "one passphrase was asked for, no PIN" \
+		    "$(cat "$T/asked")" asked
 	done
 }
 
@@ -306,7 +313,7 @@ certificates()
 		certify "$key" "not-$ME"
 		print=$(fingerprint "$T/$key.pub")
 		run "certificate of $key for somebody else: no touch" 1 \
-		    "$(refusal gw2 2 "$key $print, $key $print")" -- \
+		    "$(refusal gw2 2 "$key $print")" -- \
 		    -J gw1,gw2,gw3
 		equal "the agent was asked for no signature" "$(asked)" ""
 	done

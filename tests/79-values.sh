@@ -174,8 +174,7 @@ not_done()
 	equal "nothing is set: nothing is told of" \
 	    "$(grep -c 'not for a hop' "$T/err")" 0
 	for row in AddKeysToAgent=ask GSSAPIDelegateCredentials=yes \
-	    HostbasedAuthentication=yes "SecurityKeyProvider=/lib/x" \
-	    "LocalCommand=touch x"; do
+	    HostbasedAuthentication=yes "LocalCommand=touch x"; do
 		bare -r none -F none -v -G -J gw1,gw2 -o "gw2:$row" x 22 \
 		    </dev/null >"$T/out" 2>"$T/err"
 		equal "$row is told of once, for its hop" \

@@ -81,6 +81,7 @@ void	 say_erase(void);
 uint64_t now(void);
 
 /* child.c: children that do the waiting */
+void	 child_follow(int);
 pid_t	 child_fork(int);
 pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
@@ -96,6 +97,7 @@ void	 os_ack_now(int);
 void	 os_tcp_timeout(int, unsigned);
 int	 os_has_aes(void);
 int	 os_lock_byte(int, off_t);
+char	*os_program(void);
 
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);

@@ -28,6 +28,13 @@ deadly(int sig)
 	return sig;
 }
 
+/* From now on this process gets sig when the one that has started it ends. */
+void
+child_follow(int sig)
+{
+	os_end_with_parent(deadly(sig));
+}
+
 /* As fork(2), but the child gets sig when we are gone, however that was. */
 pid_t
 child_fork(int sig)
@@ -36,7 +43,7 @@ child_fork(int sig)
 
 	if ((pid = fork()) != 0)
 		return pid;
-	os_end_with_parent(deadly(sig));
+	child_follow(sig);
 	if (getppid() != parent)
 		_exit(RETRY);
 	return 0;

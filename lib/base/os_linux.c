@@ -199,3 +199,19 @@ os_lock_byte(int fd, off_t at)
 
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
+
+/*
+ * The file that we are, for those whom we have start us again; the caller
+ * frees it.  Returns NULL if it is not known, or has been replaced meanwhile.
+ */
+char *
+os_program(void)
+{
+	char file[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", file, sizeof(file) - 1);
+
+	if (len <= 0)
+		return NULL;
+	file[len] = '\0';
+	return access(file, X_OK) == 0 ? xstrdup(file) : NULL;
+}

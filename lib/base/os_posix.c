@@ -109,3 +109,10 @@ os_lock_byte(int fd, off_t at)
 	(void)at;
 	return flock(fd, LOCK_EX | LOCK_NB);
 }
+
+/* The name by which execvp(3) finds us, if PATH has our folder. */
+char *
+os_program(void)
+{
+	return xstrdup("proxyhop");
+}

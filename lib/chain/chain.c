@@ -294,6 +294,7 @@ static int
 end(struct chain *c, int status)
 {
 	status = fail_say(c, status);
+	own_end(c);
 	if (status == OK)
 		c->hold = NULL;		/* no other route from here on */
 	c->deadline = 0;

@@ -28,6 +28,8 @@
 #define PATIENCE		5000	/* ms an agent may take to list keys */
 #define SIGN_REQUEST		13
 #define SIGN_PATIENCE		60000	/* ms it may take to sign */
+#define ADD_SMARTCARD_KEY	20
+#define SUCCESS			6
 
 /* What is left of an answer. */
 struct reader {
@@ -47,8 +49,9 @@ socket_path(const struct hop *hop)
 	return *path == '$' ? getenv(path + 1) : path;
 }
 
-static int
-connect_agent(const char *path)
+/* Returns a connection to the agent at path, or -1. */
+int
+agent_connect(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd;
@@ -70,14 +73,14 @@ connect_agent(const char *path)
 }
 
 /*
- * Reads len bytes while the chain keeps turning.  Returns 0, -1 if the agent
- * has failed, or the chain's status if that has.
+ * Reads len bytes, within ms, while the chain keeps turning.  Returns 0, -1 if
+ * the agent has failed, or the chain's status if that has.
  */
 static int
-read_all(struct chain *c, struct link *l, int fd, void *buf, size_t len)
+read_all(struct chain *c, struct link *l, int fd, void *buf, size_t len, int ms)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
-	uint64_t until = now() + PATIENCE;
+	uint64_t until = now() + ms;
 	char *p = buf;
 	ssize_t n;
 	int status;
@@ -208,44 +211,55 @@ list(struct chain *c, struct link *l, struct agent *agent)
 
 	if (write(agent->fd, request, sizeof(request)) != sizeof(request))
 		return -1;
-	if ((rc = read_all(c, l, agent->fd, &len, 4)) != 0)
+	if ((rc = read_all(c, l, agent->fd, &len, 4, PATIENCE)) != 0)
 		return rc;
 	if ((len = be32toh(len)) == 0 || len > MAX_ANSWER)
 		return -1;
 	answer = xcalloc(1, len);
-	if ((rc = read_all(c, l, agent->fd, answer, len)) == 0)
+	if ((rc = read_all(c, l, agent->fd, answer, len, PATIENCE)) ==
+	    0)
 		rc = agent_parse(agent, answer, len);
 	free(answer);
 	return rc;
 }
 
 /*
- * Connects to the agent of l's hop, if it has one, and gets its list of keys;
- * an agent that does not answer has none, and its time is not the hop's.
- * Returns OK, or another status if the chain has failed meanwhile;
- * agent_close() in any case.
+ * Connects to the agent at path and gets its list of keys; an agent that does
+ * not answer has none, and its time is not the hop's.  Returns OK, or another
+ * status if the chain has failed meanwhile; agent_close() in any case.
  */
 int
-agent_open(struct chain *c, struct link *l, struct agent *agent)
+agent_read(struct chain *c, struct link *l, struct agent *agent,
+    const char *path)
 {
 	uint64_t asked = now(), deadline = c->deadline;
 	int rc;
 
 	memset(agent, 0, sizeof(*agent));
-	agent->fd = -1;
-	if ((agent->path = socket_path(l->hop)) == NULL || *agent->path == '\0')
-		return OK;
-	if ((agent->fd = connect_agent(agent->path)) == -1) {
-		say_debug(1, "agent %s: %s", agent->path, strerror(errno));
+	agent->path = path;
+	if ((agent->fd = agent_connect(path)) == -1) {
+		say_debug(1, "agent %s: %s", path, strerror(errno));
 		return OK;
 	}
 	c->deadline = 0;
 	rc = list(c, l, agent);
 	c->deadline = deadline + (now() - asked);
 	if (rc == -1)
-		say_debug(1, "agent %s: no answer that makes sense",
-		    agent->path);
+		say_debug(1, "agent %s: no answer that makes sense", path);
 	return rc == -1 ? OK : rc;
+}
+
+/* As agent_read(), with the agent of l's hop, if it has one. */
+int
+agent_open(struct chain *c, struct link *l, struct agent *agent)
+{
+	const char *path = socket_path(l->hop);
+
+	if (path != NULL && *path != '\0')
+		return agent_read(c, l, agent, path);
+	memset(agent, 0, sizeof(*agent));
+	agent->fd = -1;
+	return OK;
 }
 
 /* Writes all of it, whatever fd is; returns 0 or -1. */
@@ -332,6 +346,7 @@ send_message(int fd, FILE *from, char **data, const size_t *len)
 		n = htobe32(*len);
 		rc = write_all(fd, &n, 4) | write_all(fd, *data, *len);
 	}
+	explicit_bzero(*data, *len);
 	free(*data);
 	return rc;
 }
@@ -495,6 +510,36 @@ agent_login(struct login *login, struct agent *agent,
 	if (rc == SSH_AUTH_ERROR)
 		drop_if_gone(agent);
 	return rc;
+}
+
+/*
+ * Has the agent load the keys of a PKCS#11 provider with a PIN, which may be
+ * "".  Returns 1 when it has, 0 when not, or with login's status set if the
+ * chain has failed meanwhile.
+ */
+int
+agent_add_provider(struct login *login, struct agent *agent,
+    const char *provider, const char *pin)
+{
+	uint64_t asked = now(), deadline = login->c->deadline;
+	unsigned char answer[5] = { 0 };	/* length, one byte */
+	char *data;
+	size_t len;
+	FILE *to;
+	int rc = -1;
+
+	to = begin_message(ADD_SMARTCARD_KEY, &data, &len);
+	put_string(to, provider, strlen(provider));
+	put_string(to, pin, strlen(pin));
+	login->c->deadline = 0;
+	if (send_message(agent->fd, to, &data, &len) != -1)
+		rc = read_all(login->c, login->l, agent->fd, answer,
+		    sizeof(answer), SIGN_PATIENCE);
+	if (deadline != 0)
+		login->c->deadline = deadline + (now() - asked);
+	if (rc != 0 && rc != -1)
+		login->status = rc;
+	return rc == 0 && answer[4] == SUCCESS;
 }
 
 /* Closes the connection and frees the keys. */

@@ -16,24 +16,6 @@
 
 #define LAST	100		/* behind every rank */
 
-/*
- * Notes, once, why a key is of no use, for -v and for the line about a login
- * that has failed.
- */
-void
-identity_ignore(struct login *login, const char *name, const char *why)
-{
-	char *s;
-
-	s = xasprintf("%s %s", name, why);
-	if (login->passed_over == NULL ||
-	    strstr(login->passed_over, s) == NULL) {
-		link_tell(login->l, 1, "%s", s);
-		str_append(&login->passed_over, ", ", s);
-	}
-	free(s);
-}
-
 /* libssh asks for a passphrase: so the key has one. */
 static int
 no_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
@@ -75,19 +57,19 @@ load_public(const char *file)
 	return ssh_pki_import_pubkey_file(file, &key) == SSH_OK ? key : NULL;
 }
 
-/* The private half is of no use: notes why, if that is final. */
+/*
+ * libssh has no use for the private half: it is in a device, or sealed with a
+ * cipher that authenticates.  Notes what nothing has a use for.
+ */
 static void
-note_unread(struct login *login, struct key_file *f, int foreign)
+judge_unread(struct login *login, struct key_file *f, int sealed)
 {
-	if (f->public != NULL && key_in_device(f->public)) {
-		f->encrypted = 0;	/* a passphrase would be for nothing */
-		identity_ignore(login, f->name, "is in a device, which only "
-		    "an agent can use (ssh-add it)");
-	} else if (foreign)
-		identity_ignore(login, f->name, "is sealed with a cipher that "
-		    "libssh cannot open (ssh-add it)");
-	else if (!f->encrypted)
-		identity_ignore(login, f->name,
+	f->foreign = f->public != NULL && (sealed ||
+	    key_in_device(f->public));
+	if (sealed)
+		f->encrypted = f->foreign;
+	if (!f->foreign && !f->encrypted)
+		auth_ignore(login, f->name,
 		    "is no private key that libssh reads");
 }
 
@@ -101,7 +83,7 @@ load(struct login *login, const char *name, struct key_file *f)
 
 	f->name = name;
 	if (there && st.st_uid == getuid() && (st.st_mode & 077) != 0) {
-		identity_ignore(login, name, "has permissions too open (chmod "
+		auth_ignore(login, name, "has permissions too open (chmod "
 		    "600)");
 		return;
 	}
@@ -120,7 +102,7 @@ load(struct login *login, const char *name, struct key_file *f)
 	f->private = NULL;
 	f->public = load_public(name);
 	if (there)
-		note_unread(login, f, rc == SSH_EOF);
+		judge_unread(login, f, rc == SSH_EOF);
 }
 
 static struct identity *
@@ -173,7 +155,7 @@ read_certificate(struct login *login, const char *file)
 		return NULL;
 	if (ssh_pki_import_cert_file(file, &cert) == SSH_OK)
 		return cert;
-	identity_ignore(login, file, "is no certificate that libssh reads");
+	auth_ignore(login, file, "is no certificate that libssh reads");
 	return NULL;
 }
 
@@ -270,9 +252,19 @@ named(const struct login *login, ssh_key key)
 	return 0;
 }
 
+/* Only the first agent counts. */
+static void
+hold(struct identity *id, struct agent *agent, const struct agent_key *k)
+{
+	if (id->held != NULL)
+		return;
+	id->held = k;
+	id->holder = agent;
+}
+
 /* The agent holds k: it can sign with k, and for certificates over it. */
 static void
-add_held(struct login *login, const struct agent_key *k)
+add_held(struct login *login, struct agent *agent, const struct agent_key *k)
 {
 	int only = login->l->hop->identitiesonly == 1, of_file;
 	struct identity *id;
@@ -281,16 +273,16 @@ add_held(struct login *login, const struct agent_key *k)
 		if (id->held == NULL && id->source != IDENTITY_FILE &&
 		    (id->file != NULL || !only) && id->shown != NULL &&
 		    key_certifies(id->shown, k->key))
-			id->held = k;
+			hold(id, agent, k);
 	if ((id = find(login, k->key)) != NULL) {
-		id->held = k;
+		hold(id, agent, k);
 		return;
 	}
 	if (!(of_file = named(login, k->key)) && only)
 		return;
 	if ((id = add(login, k->key, k->comment)) == NULL)
 		return;
-	id->held = k;
+	hold(id, agent, k);
 	id->source = of_file ? IDENTITY_FILE : AGENT;
 }
 
@@ -302,7 +294,19 @@ ask_agent(struct login *login)
 	login->agent_asked = 1;
 	login->status = agent_open(login->c, login->l, &login->agent);
 	for (i = 0; i < login->agent.n; i++)
-		add_held(login, &login->agent.keys[i]);
+		add_held(login, &login->agent, &login->agent.keys[i]);
+}
+
+/* What a PKCS11Provider has may want a PIN: it is looked at last. */
+static void
+ask_token(struct login *login)
+{
+	struct agent *agent = own_token(login);
+	size_t i;
+
+	login->token_asked = 1;
+	for (i = 0; agent != NULL && i < agent->n; i++)
+		add_held(login, agent, &agent->keys[i]);
 }
 
 /*
@@ -323,14 +327,14 @@ own_list(const struct hop *hop)
 }
 
 static int
-signs(const struct login *login, const struct identity *id)
+signs(const struct identity *id)
 {
 	if (id->file != NULL && id->file->private != NULL)
 		return 1;
-	if (id->held != NULL && login->agent.fd != -1)
+	if (id->held != NULL && id->holder->fd != -1)
 		return 1;
-	return id->file != NULL && id->file->encrypted &&
-	    !id->file->given_up;
+	return id->file != NULL && !id->file->given_up &&
+	    (id->file->encrypted || id->file->foreign);
 }
 
 /* The order of ssh, which a server may be as patient as. */
@@ -347,17 +351,25 @@ rank_of_ssh(const struct identity *id)
 static int
 rank(const struct login *login, const struct identity *id)
 {
-	if (id->state == REFUSED || id->state == TAKEN || !signs(login, id))
+	if (id->state == REFUSED || id->state == TAKEN || !signs(id))
 		return LAST;
 	if (id->state == STALE)
 		return 10;
 	if (login->returned)
 		return rank_of_ssh(id);
+	if (id->held != NULL && id->holder != &login->agent)
+		return 6;
 	if (id->held != NULL && id->source != AGENT)
 		return 0;
-	if (id->file != NULL && id->file->private != NULL)
-		return own_list(login->l->hop) ? 3 : 1;
-	return id->held != NULL ? 2 : 4;
+	if (id->held != NULL)
+		return 2;
+	if (id->file->private == NULL && id->file->encrypted &&
+	    !id->file->owned)
+		return 5;
+	/* what has to be touched comes behind what has not */
+	if (own_list(login->l->hop))
+		return id->file->private != NULL ? 3 : 4;
+	return 1;
 }
 
 static struct identity *
@@ -414,50 +426,67 @@ identity_next(struct login *login)
 		ask_agent(login);
 	if (id == NULL && login->status == OK)
 		id = best(login);
+	if (id == NULL && login->status == OK && !login->token_asked) {
+		ask_token(login);
+		id = login->status == OK ? best(login) : NULL;
+	}
 	return id;
 }
 
-/* Asks for the passphrase until it opens the file, or once in vain. */
-static void
+/* Returns 1 when it opens the file, 0 when not, and -1 when none will. */
+static int
+try_passphrase(struct login *login, struct key_file *f, const char *answer)
+{
+	if (f->foreign)
+		return own_open(login, f, answer);
+	if (privkey_read(f->name, answer, NULL, NULL, &f->private) == SSH_OK)
+		return 1;
+	f->private = NULL;
+	return 0;
+}
+
+/* Asks for the passphrase until it opens the file; returns as the last try. */
+static int
 ask_passphrase(struct login *login, struct key_file *f)
 {
 	char answer[ANSWER_MAX], *text, *seen;
-	int n = login->l->hop->numberofpasswordprompts;
+	int n = login->l->hop->numberofpasswordprompts, rc = 0;
 
 	text = xasprintf("Enter passphrase for key '%s': ", f->name);
 	seen = str_visible(text);
 	free(text);
-	for (n = n == -1 ? 3 : n; n > 0 && f->private == NULL; n--) {
+	for (n = n == -1 ? 3 : n; n > 0 && rc == 0; n--) {
 		if (auth_ask(login, seen, 0, answer) == -1 ||
 		    *answer == '\0')
 			break;
-		if (privkey_read(f->name, answer, NULL, NULL, &f->private) !=
-		    SSH_OK)
-			f->private = NULL;
+		rc = try_passphrase(login, f, answer);
 		explicit_bzero(answer, sizeof(answer));
 	}
 	free(seen);
+	return rc;
 }
 
 /*
- * Opens the file that has id's private half, with a passphrase from a person.
- * Returns 0, or -1 if there was none that opens it; that may be because the
- * chain has failed, as login's status says.
+ * Opens the file that has id's private half, with a passphrase from a person if
+ * it has one.  Returns 0, or -1 if there was none that opens it; that may be
+ * because the chain has failed, as login's status says.
  */
 int
 identity_unlock(struct login *login, struct identity *id)
 {
 	struct key_file *f = id->file;
+	int rc;
 
-	if (f->private != NULL)
+	if (f->private != NULL || f->owned)
 		return 0;
-	ask_passphrase(login, f);
-	if (f->private != NULL)
+	rc = f->encrypted ? ask_passphrase(login, f) : own_open(login, f, "");
+	if (rc == 1)
 		return 0;
 	f->given_up = 1;
-	identity_ignore(login, f->name, login->mute ?
-	    "is encrypted, and nobody can be asked (ssh-add it)" :
-	    "was not unlocked");
+	if (rc == 0)
+		auth_ignore(login, f->name, login->mute ?
+		    "is encrypted, and nobody can be asked (ssh-add it)" :
+		    "was not unlocked");
 	return -1;
 }
 
@@ -502,7 +531,7 @@ identity_left(const struct login *login)
 	if (!login->agent_asked)
 		return 1;
 	TAILQ_FOREACH(id, &login->identities, entry)
-		if (id->state == FRESH && signs(login, id))
+		if (id->state == FRESH && signs(id))
 			return 1;
 	return 0;
 }

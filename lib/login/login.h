@@ -10,7 +10,12 @@
 /* prompt.c: questions to a person */
 #define ANSWER_MAX	1024	/* bytes of an answer, with its NUL */
 
+#define PROMPT_ASKPASS	"PROXYHOP_ASKPASS"	/* its first argument */
+
 int	 prompt_possible(const struct hop *);
+const char *prompt_asker(void);
+int	 prompt_askpass(const char *, const char *);
+char	*prompt_text(const struct chain *, const struct link *, const char *);
 int	 prompt(struct chain *, struct link *, const char *, int, char *,
 	    int *);
 
@@ -31,11 +36,47 @@ struct agent {
 
 struct login;
 
+int	 agent_connect(const char *);
+int	 agent_read(struct chain *, struct link *, struct agent *,
+	    const char *);
 int	 agent_open(struct chain *, struct link *, struct agent *);
 int	 agent_login(struct login *, struct agent *, const struct agent_key *,
 	    const void *, size_t);
+int	 agent_add_provider(struct login *, struct agent *, const char *,
+	    const char *);
 int	 agent_parse(struct agent *, const unsigned char *, size_t);
 void	 agent_close(struct agent *);
+
+/* keeper.c: the process of an ssh-agent of our own */
+struct keeper {
+	pid_t		 pid;		/* stands by the agent */
+	int		 hold;		/* closed, both end */
+	int		 err;		/* what the agent says */
+	int		 asks, taken;	/* a pipe: its rights to ask */
+	char		*folder;
+	char		*path;		/* its socket, in there */
+	const char	*asker;		/* whom it asks */
+	int		 over;		/* there is no agent */
+	char		 said[256];	/* by it, last, or why it does not run */
+};
+
+int	 keeper_start(struct chain *, const char *, struct keeper **);
+void	 keeper_allow(struct keeper *, const char *);
+const char *keeper_said(struct keeper *);
+void	 keeper_end(struct keeper *);
+
+/* own.c: what an ssh-agent of our own is to hold */
+struct key_file;
+
+int	 ssh_add(struct login *, const char *, char *const [], const char *,
+	    const char *, struct run *);
+int	 own_open(struct login *, struct key_file *, const char *);
+struct agent *own_token(struct login *);
+int	 own_unlock(struct login *, const struct agent *);
+int	 own_login(struct login *, const struct key_file *, const void *,
+	    size_t);
+const char *own_said(const struct login *);
+void	 own_end(struct chain *);
 
 /* privkey.c: private keys from files */
 int	 privkey_read(const char *, const char *, ssh_auth_callback, void *,
@@ -50,6 +91,8 @@ struct key_file {
 	ssh_key		 private;	/* NULL: encrypted, or not there */
 	ssh_key		 public;	/* NULL: not there either */
 	int		 encrypted;
+	int		 foreign;	/* ssh can use it, libssh cannot */
+	int		 owned;		/* by our own agent, see own.c */
 	int		 given_up;	/* asked for its passphrase in vain */
 };
 
@@ -75,7 +118,8 @@ struct identity {
 	ssh_key			 shown;	/* key or certificate; NULL: what
 					 * is in the file is not known */
 	struct key_file		*file;	/* of the private half, or NULL */
-	const struct agent_key	*held;	/* the same with the agent, or NULL */
+	const struct agent_key	*held;	/* the same with an agent, or NULL */
+	struct agent		*holder;	/* which one */
 	enum source		 source;
 	enum state		 state;
 };
@@ -115,6 +159,7 @@ struct login {
 	char		*last;		/* of those, as the line names it */
 	struct agent	 agent;
 	int		 agent_asked;
+	int		 token_asked;	/* PKCS11Provider's */
 	int		 returned;	/* with the keys it had not seen */
 	char		*principal;	/* whose Kerberos ticket there is */
 	char		*no_ticket;	/* why there is none */
@@ -137,6 +182,7 @@ void	 auth_renew(struct login *);
 void	 auth_tell(struct login *, const char *);
 int	 auth_again(struct login *);
 int	 auth_look(struct login *);
+void	 auth_ignore(struct login *, const char *, const char *);
 int	 auth_ask(struct login *, const char *, int, char *);
 enum result auth_judge(struct login *, int);
 
@@ -144,7 +190,6 @@ enum result auth_judge(struct login *, int);
 struct identity *identity_next(struct login *);
 int	 identity_unlock(struct login *, struct identity *);
 int	 identity_reveal(struct login *, struct identity *);
-void	 identity_ignore(struct login *, const char *, const char *);
 void	 identity_partial(struct login *);
 int	 identity_left(const struct login *);
 void	 identity_return(struct login *);

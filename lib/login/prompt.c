@@ -186,11 +186,76 @@ finish(pid_t pid, int fd, int got)
 	return child_wait(pid) == 0 && got;
 }
 
+/* Who is asked, for prompt_askpass(): the terminal, or a program. */
+const char *
+prompt_asker(void)
+{
+	const char *program = getenv("SSH_ASKPASS");
+
+	if (choose() == TERMINAL)
+		return _PATH_TTY;
+	return program == NULL ? ASKPASS : program;
+}
+
+/* Reads a line, with its newline, that is not waited for. */
+static size_t
+read_line(int fd, char *line, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size && read(fd, line + len, 1) == 1)
+		if (line[len++] == '\n')
+			break;
+	return len;
+}
+
+/*
+ * What we do when ssh-add or an ssh-agent of ours starts us as its SSH_ASKPASS,
+ * with a question.  A line of stdin is the right to one answer: for who "" it
+ * is the answer; else prompt_asker() is asked, and the question is put behind
+ * it.  Returns the exit status.
+ */
+int
+prompt_askpass(const char *who, const char *question)
+{
+	const char *kind = getenv("SSH_ASKPASS_PROMPT");
+	char line[2 * ANSWER_MAX], *text;
+	size_t len;
+	int status;
+
+	/* what is to be touched has been said */
+	if (kind != NULL && strcmp(kind, "none") == 0)
+		return OK;
+	child_follow(SIGTERM);
+	if ((len = read_line(STDIN_FILENO, line, sizeof(line))) == 0)
+		return GIVEUP;
+	if (*who == '\0') {
+		status = write(STDOUT_FILENO, line, len) == (ssize_t)len ? OK :
+		    GIVEUP;
+		explicit_bzero(line, sizeof(line));
+		return status;
+	}
+	line[len - 1] = '\0';
+	text = xasprintf("%s%s", line, question);
+	if (strcmp(who, _PATH_TTY) == 0)
+		ask_terminal(text, 0, STDOUT_FILENO);
+	(void)setenv("SSH_ASKPASS", who, 1);
+	ask_program(text, 0, STDOUT_FILENO);
+}
+
 /* Is there a person to ask, and may he be? */
 int
 prompt_possible(const struct hop *hop)
 {
 	return hop->batchmode != 1 && choose() != NOBODY;
+}
+
+/* A question about l's hop, as it is shown; the caller frees it. */
+char *
+prompt_text(const struct chain *c, const struct link *l, const char *text)
+{
+	return xasprintf("%s@%s (hop %d of %d): %s", l->hop->user, l->hop->name,
+	    l->number, c->plan->nhops, text);
 }
 
 /*
@@ -213,8 +278,7 @@ prompt(struct chain *c, struct link *l, const char *text, int echo,
 	*got = 0;
 	if (asker == NOBODY || l->hop->batchmode == 1 || link_gone(l))
 		return OK;
-	line = xasprintf("%s@%s (hop %d of %d): %s", l->hop->user, l->hop->name,
-	    l->number, c->plan->nhops, text);
+	line = prompt_text(c, l, text);
 	say_erase();
 	pid = start(asker, line, echo, &fd);
 	free(line);

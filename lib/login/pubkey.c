@@ -36,7 +36,7 @@ note_ruled_out(struct login *login, const struct identity *id,
 		    "PubkeyAcceptedAlgorithms +%s", login->l->hop->name,
 		    strncmp(algorithm, "ssh-rsa", 7) == 0 ? "rsa-sha2-512" :
 		    algorithm);
-	identity_ignore(login, id->name, why);
+	auth_ignore(login, id->name, why);
 	free(why);
 }
 
@@ -102,6 +102,50 @@ probe(struct login *login, const struct identity *id)
 	return auth_judge(login, rc);
 }
 
+/* An agent has signed, or has not, and why is what it says, or NULL. */
+static enum result
+judge_signed(struct login *login, const struct identity *id, int rc,
+    const char *why)
+{
+	enum result result;
+	char *s;
+
+	note_offer(login, id, rc);
+	result = auth_judge(login, rc);
+	if (result != NO || rc != SSH_AUTH_ERROR)
+		return result;
+	s = xasprintf("would do, but the agent did not sign%s%s",
+	    why == NULL ? "" : ": ", why == NULL ? "" : why);
+	auth_ignore(login, id->name, s);
+	free(s);
+	return result;
+}
+
+static void
+tell_touch(const struct login *login, const char *name)
+{
+	char *seen = str_visible(name);
+
+	link_tell(login->l, 0, "touch the key %s", seen);
+	free(seen);
+}
+
+/* Our own agent has opened the file, and signs. */
+static enum result
+try_own(struct login *login, struct identity *id)
+{
+	unsigned char *blob;
+	int len, rc;
+
+	if ((len = key_blob(id->shown, &blob)) == -1)
+		return NO;
+	if (key_in_device(id->file->public))
+		tell_touch(login, id->file->name);
+	rc = own_login(login, id->file, blob, len);
+	free(blob);
+	return judge_signed(login, id, rc, own_said(login));
+}
+
 /* The file signs; a certificate stands in place of its public half. */
 static enum result
 try_file(struct login *login, struct identity *id)
@@ -115,6 +159,8 @@ try_file(struct login *login, struct identity *id)
 		if (identity_unlock(login, id) == -1)
 			return login->status == OK ? NO : LOST;
 	}
+	if (id->file->owned)
+		return try_own(login, id);
 	if (id->source == IDENTITY_FILE)
 		return offer(login, id, id->file->private);
 	if ((key = ssh_key_dup(id->file->private)) != NULL &&
@@ -125,31 +171,29 @@ try_file(struct login *login, struct identity *id)
 }
 
 /*
- * The agent signs.  A person is told to touch a key only where that will do
- * some good: the server is asked first, which costs little beside a touch.
+ * An agent signs.  A person is told to touch a key, or asked for the PIN of a
+ * token, only where that will do some good: the server is asked first, which
+ * costs little beside that.
  */
 static enum result
 try_agent(struct login *login, struct identity *id)
 {
+	int device = key_in_device(id->held->key), len, rc;
 	enum result result;
 	unsigned char *blob;
-	int len, rc;
 
-	if (key_in_device(id->held->key)) {
-		if ((result = probe(login, id)) != YES)
-			return result;
-		link_tell(login->l, 0, "touch the key %s", id->held->comment);
-	}
+	if ((device || id->holder != &login->agent) &&
+	    (result = probe(login, id)) != YES)
+		return result;
+	if (own_unlock(login, id->holder) == -1)
+		return login->status == OK ? NO : LOST;
+	if (device)
+		tell_touch(login, id->held->comment);
 	if ((len = key_blob(id->shown, &blob)) == -1)
 		return NO;
-	rc = agent_login(login, &login->agent, id->held, blob, len);
+	rc = agent_login(login, id->holder, id->held, blob, len);
 	free(blob);
-	note_offer(login, id, rc);
-	result = auth_judge(login, rc);
-	if (result == NO && rc == SSH_AUTH_ERROR)
-		identity_ignore(login, id->name, "would do, but the agent did "
-		    "not sign");
-	return result;
+	return judge_signed(login, id, rc, NULL);
 }
 
 /* The server has taken the key: with what it may do there, it is the link's. */
@@ -171,7 +215,7 @@ try_identity(struct login *login, struct identity *id)
 	if (id->shown == NULL)
 		return identity_reveal(login, id) == 0 ||
 		    login->status == OK ? NO : LOST;
-	if (id->held != NULL && login->agent.fd != -1 &&
+	if (id->held != NULL && id->holder->fd != -1 &&
 	    (id->file == NULL || id->file->private == NULL))
 		result = try_agent(login, id);
 	else

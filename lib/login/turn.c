@@ -147,6 +147,24 @@ auth_judge(struct login *login, int rc)
 	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
 }
 
+/*
+ * Notes, once, why a key is of no use, for -v and for the line about a login
+ * that has failed.
+ */
+void
+auth_ignore(struct login *login, const char *name, const char *why)
+{
+	char *s;
+
+	s = xasprintf("%s %s", name, why);
+	if (login->passed_over == NULL ||
+	    strstr(login->passed_over, s) == NULL) {
+		link_tell(login->l, 1, "%s", s);
+		str_append(&login->passed_over, ", ", s);
+	}
+	free(s);
+}
+
 /* Asks the person; returns 0, -1 for no answer, and sets login->status. */
 int
 auth_ask(struct login *login, const char *text, int echo, char *answer)

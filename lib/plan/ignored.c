@@ -18,7 +18,6 @@ static const struct {
 	{ "gssapikeyexchange", "no false", "it is not tried" },
 	{ "hostbasedauthentication", "no false", "it is not tried" },
 	{ "localcommand", "none", "it is not run" },
-	{ "securitykeyprovider", "internal", "it is not loaded" },
 	{ "versionaddendum", "none", "our version is libssh's" },
 	{ NULL, NULL, NULL }
 };

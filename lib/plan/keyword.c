@@ -92,6 +92,7 @@ static const struct keyword keywords[] = {
 	OWN(remotecommand, STRING),
 	ROW(requiredrsasize, NUMBER),
 	ROW(revokedhostkeys, STRING),
+	ROW(securitykeyprovider, STRING),
 	ELSE(serveralivecountmax, NUMBER, "3"),
 	ELSE(serveraliveinterval, SECONDS, "0"),
 	ONE(stricthostkeychecking,

@@ -501,29 +501,18 @@ drop_commands(struct plan *plan)
 	}
 }
 
-/* What would be unsafe, or a surprise, to leave out is refused by name. */
+/* What would be a surprise to leave out is refused by name. */
 static int
 beyond_us(const struct hop *hop)
 {
-	const struct {
-		const char *keyword, *value, *off;
-	} rows[] = {
-		{ "PKCS11Provider", hop->pkcs11provider, "none" },
-		{ "ProxyUseFdpass", hop->proxycommand == NULL ? NULL :
-		    hop->proxyusefdpass, "no" },
-	};
-	size_t i;
+	const char *value = hop->proxyusefdpass;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (is_set(rows[i].value) && strcmp(rows[i].value, "no") != 0 &&
-		    strcmp(rows[i].value, "false") != 0) {
-			say("%s: %s %s is not supported; -o %s:%s=%s does "
-			    "without it", hop->name, rows[i].keyword,
-			    rows[i].value, hop->name, rows[i].keyword,
-			    rows[i].off);
-			return 1;
-		}
-	return 0;
+	if (hop->proxycommand == NULL || !is_set(value) ||
+	    strcmp(value, "no") == 0 || strcmp(value, "false") == 0)
+		return 0;
+	say("%s: ProxyUseFdpass %s is not supported; -o %s:ProxyUseFdpass=no "
+	    "does without it", hop->name, value, hop->name);
+	return 1;
 }
 
 static int

@@ -110,6 +110,7 @@ struct hop {
 	char			*remotecommand;
 	int			 requiredrsasize;
 	char			*revokedhostkeys;
+	char			*securitykeyprovider;
 	int			 serveralivecountmax;
 	int			 serveraliveinterval;	/* seconds */
 	char			*stricthostkeychecking;

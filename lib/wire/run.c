@@ -28,7 +28,7 @@ struct gathered {
 };
 
 static void
-child(char *const argv[], int in, int out, int error)
+child(char *const argv[], char *const env[], int in, int out, int error)
 {
 	sigset_t none;
 
@@ -39,6 +39,8 @@ child(char *const argv[], int in, int out, int error)
 	if (dup2(in, STDIN_FILENO) == -1 || dup2(out, STDOUT_FILENO) == -1 ||
 	    dup2(error, STDERR_FILENO) == -1)
 		_exit(NOT_RUN);
+	for (; env != NULL && *env != NULL; env++)
+		(void)putenv(*env);
 	execvp(argv[0], argv);
 	dprintf(STDERR_FILENO, "%s\n", strerror(errno));
 	_exit(NOT_RUN);
@@ -49,7 +51,7 @@ child(char *const argv[], int in, int out, int error)
  * in fds what it writes to stdout and to stderr.
  */
 static pid_t
-start(char *const argv[], const char *in, int fds[2])
+start(char *const argv[], char *const env[], const char *in, int fds[2])
 {
 	int stdin_pipe[2], out[2], error[2];
 	pid_t pid;
@@ -61,7 +63,7 @@ start(char *const argv[], const char *in, int fds[2])
 	    (ssize_t)strlen(in)) || (pid = child_fork(SIGKILL)) == -1)
 		err(RETRY, "cannot run %s", argv[0]);
 	if (pid == 0)
-		child(argv, stdin_pipe[0], out[1], error[1]);
+		child(argv, env, stdin_pipe[0], out[1], error[1]);
 	(void)setpgid(pid, pid);
 	close(stdin_pipe[0]);
 	close(stdin_pipe[1]);
@@ -170,6 +172,17 @@ ended_how(const char *name, int how, int late, int full, const char *error)
 int
 run_program(struct chain *c, char *const argv[], const char *in, struct run *r)
 {
+	return run_with(c, argv, NULL, in, r);
+}
+
+/*
+ * As run_program(), with the variables in env, NAME=value and a NULL behind
+ * them, in its environment.
+ */
+int
+run_with(struct chain *c, char *const argv[], char *const env[],
+    const char *in, struct run *r)
+{
 	struct gathered g[2] = { { .max = MAX_OUT }, { .max = MAX_ERR } };
 	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	uint64_t began = now(), until = began + RUN_TIME, deadline = c->deadline;
@@ -178,7 +191,7 @@ run_program(struct chain *c, char *const argv[], const char *in, struct run *r)
 
 	memset(r, 0, sizeof(*r));
 	c->deadline = 0;
-	pid = start(argv, in, fds);
+	pid = start(argv, env, in, fds);
 	pfd[0].fd = fds[0];
 	pfd[1].fd = fds[1];
 	status = read_all(c, pfd, g, until);
@@ -200,15 +213,16 @@ run_program(struct chain *c, char *const argv[], const char *in, struct run *r)
 	    WEXITSTATUS(how) : -1;
 	r->how = ended_how(argv[0], how, now() >= until, g[0].full,
 	    g[1].data);
-	free(g[1].data);
+	r->said = g[1].data;
 	return status;
 }
 
-/* Frees what run() has left. */
+/* Frees what run_program() has left. */
 void
 run_free(struct run *r)
 {
 	free(r->out);
+	free(r->said);
 	free(r->how);
 	memset(r, 0, sizeof(*r));
 }

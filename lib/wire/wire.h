@@ -195,6 +195,7 @@ struct sequence;
 struct share;
 struct race;
 struct timing;
+struct own;
 
 /* All links, and the one place that waits. */
 struct chain {
@@ -216,6 +217,8 @@ struct chain {
 						 * hop; taken: -1; or NULL */
 	char			**hold;		/* gets the line of a failure;
 						 * NULL: it is said at once */
+	struct own		*own;		/* login's; NULL: not started */
+	const struct observer	*observer;	/* borrowed; NULL: none */
 };
 
 /* loop.c: the one place that waits */
@@ -316,12 +319,15 @@ char	*libssh_ruled_out(const struct link *);
 struct run {
 	char	*out;		/* what it wrote; a NUL behind it */
 	size_t	 len;
+	char	*said;		/* what it wrote to stderr; NULL: nothing */
 	int	 exit;		/* its status; -1: none, or too much */
 	char	*how;		/* it ended, for a failure */
 };
 
 int	 run_program(struct chain *, char *const [], const char *,
 	    struct run *);
+int	 run_with(struct chain *, char *const [], char *const [],
+	    const char *, struct run *);
 void	 run_free(struct run *);
 
 /* key.c: public keys */
