@@ -105,6 +105,9 @@ hop -v -J good 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
 check "-v tells what has proved it" grep -Eq "hostkey.*certificate of CA \
 $(ssh-keygen -l -f "$T/ca.pub" | cut -d' ' -f2 | sed 's/[+]/\\+/g'), \
 principal 127.0.0.1, for ever" "$T/err"
+hop -t -J good 127.0.0.1 "${PORT[plain]}" </dev/null >"$T/out" 2>&1
+check "-t tells it, too" grep -q \
+    "hostkey .*certificate of CA SHA256:.*, principal 127.0.0.1, for ever" "$T/out"
 use second
 carries "the second hop, first time" -J good,second
 carries "the second hop, from the cache" -J good,second
@@ -155,6 +158,19 @@ stops "a KRL that has the certificate" good "revoked.*$T/krl" \
     "RevokedHostKeys $T/krl"
 ssh-keygen -q -k -f "$T/krl" -s "$T/ca.pub" <(echo "id: other") >/dev/null
 passes "a KRL that has another" good "RevokedHostKeys $T/krl"
+ssh-keygen -q -k -f "$T/krl" "$T/ca.pub" >/dev/null
+stops "a KRL that has the CA" good "revoked.*$T/krl" "RevokedHostKeys $T/krl"
+ssh-keygen -q -k -f "$T/krl" "$T/good.key.pub" >/dev/null
+stops "a KRL that has the key" good "revoked.*$T/krl" "RevokedHostKeys $T/krl"
+ssh-keygen -q -k -f "$T/krl" "$T/ca2.pub" "$T/plain.key.pub" >/dev/null
+passes "a KRL that has others" good "RevokedHostKeys $T/krl"
+rm -f "$cache"
+known good >>"$T/kh"
+use good "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
+forget good
+carries "certificates alone are allowed, and the key is known" -J good
+equal "certificates alone are allowed, and the key is known: connections" \
+    "$(connections good)" 2
 echo "@cert-authority * $(cut -d' ' -f1,2 "$T/rsaca.pub")" >"$T/kh"
 passes "a CA with an rsa key" rsaca
 known plain | cat "$T/ca.line" - >"$T/kh"
@@ -211,6 +227,27 @@ use good
 name="[127.0.0.1]:${PORT[plain]}"
 echo "$name $(cut -d' ' -f1,2 "$T/good.key-cert.pub")" >>"$cache"
 stops "another key's certificate, replayed" plain "is not known .*no certif"
+# and neither does a gateway that shows it, whose own key is another one
+"$PYTHON" "$TESTS/spoiled.py" "${PORT[good]}" replay "${PORT[plain]}" \
+    </dev/null >"$T/replay.log" 2>&1 &
+PID[replay]=$!
+SERVERS+=("${PID[replay]}")
+wait_for "$T/replay.log" '^listening '
+PORT[replay]=$(sed -n 's/^listening //p' "$T/replay.log")
+conf "$(host_block replay)" "UserKnownHostsFile $T/kh" "Host good" \
+    "UserKnownHostsFile $T/kh"
+for hops in replay good,replay; do
+	forget plain
+	refused "another key's certificate, shown: $hops" 1 \
+	    "^proxyhop: replay \(hop . of .*: hostkey: .*the certificate is for another key" \
+	    hop -J $hops 127.0.0.1 "${PORT[echo]}"
+	check "another key's certificate, shown: $hops: no login" \
+	    bash -c "! grep -q userauth '$T/plain.log'"
+	at_most "another key's certificate, shown: $hops: sessions" \
+	    "$(connections plain)" 3
+done
+check "another key's certificate is not kept" \
+    bash -c "! grep -qF '[127.0.0.1]:${PORT[replay]} ' '$cache'"
 # flipped: the good certificate with one bit of its signature changed.
 flipped()
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """spoiled.py: before an SSH server, one that spoils the first connection.
 
-usage: spoiled.py PORT MODE
+usage: spoiled.py PORT MODE [PORT]
 
 Prints "listening PORT".  The first connection, in which proxyhop asks for a
 certificate, gets MODE, those after it go on to PORT:
@@ -9,6 +9,8 @@ certificate, gets MODE, those after it go on to PORT:
 silent	nothing at all
 close	the connection is closed at once
 never	the same, and each other one in which it asks for a certificate
+replay	every connection in which it does goes on to PORT, and all others to
+	the second PORT: a stranger with another host's certificate
 lines	lines before the banner, without an end
 huge	a banner and a packet of 4 GiB
 ignore	a banner and SSH_MSG_IGNORE without an end
@@ -42,6 +44,9 @@ def forward(client, port, mode):
     if mode == "never" and b"proxyhop" in client.recv(64, socket.MSG_PEEK):
         client.close()
         return
+    if mode == "replay" and b"proxyhop" not in client.recv(64,
+                                                           socket.MSG_PEEK):
+        port = int(sys.argv[3])
     server = socket.create_connection(("127.0.0.1", port))
     threading.Thread(target=copy, args=(client, server), daemon=True).start()
     copy(server, client)
@@ -80,7 +85,8 @@ def main():
     while True:
         client, _ = listener.accept()
         number += 1
-        target, args = (spoil, (client, mode)) if number == 1 else (
+        target, args = (spoil, (client, mode)) if number == 1 and (
+            mode != "replay") else (
             forward, (client, port, mode))
         threading.Thread(target=target, args=args, daemon=True).start()
 
