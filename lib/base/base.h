@@ -88,6 +88,7 @@ int	 child_wait(pid_t);
 
 /* os_*.c, one for each system: what some have, and others do not */
 int	 os_parent(const char *, struct strlist *);
+int	 os_claim(const char *, int *);
 int	 os_memory_file(const char *);
 void	 os_end_with_parent(int);
 void	 os_outlive_parent(void);

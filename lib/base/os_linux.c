@@ -7,12 +7,15 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/sysmacros.h>
 
 #include <linux/major.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <errno.h>
+#include <stddef.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <paths.h>
@@ -214,4 +217,58 @@ os_program(void)
 		return NULL;
 	file[len] = '\0';
 	return access(file, X_OK) == 0 ? xstrdup(file) : NULL;
+}
+
+/* A name among those of our user that is no file: unix(7), abstract. */
+static socklen_t
+abstract(struct sockaddr_un *addr, const char *name)
+{
+	size_t room = sizeof(addr->sun_path) - 1, len = strlen(name);
+	int n;
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	n = snprintf(addr->sun_path + 1, room, "proxyhop/%u/",
+	    (unsigned)geteuid());
+	/* the end of a path tells most; two that share it only wait */
+	if (len > room - n)
+		name += len - (room - n);
+	memcpy(addr->sun_path + 1 + n, name, strlen(name));
+	return offsetof(struct sockaddr_un, sun_path) + 1 + n + strlen(name);
+}
+
+/* Is it our own user who is at the other end of fd? */
+static int
+is_ours(int fd)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return getpeereid(fd, &uid, &gid) == 0 && uid == geteuid();
+}
+
+/*
+ * Claims name for this process, of all those of our user.  Returns 1 with a
+ * descriptor in *fd that holds it until it is closed; 0 if another process has
+ * it, with one that hangs up as soon as that lets go of it; or -1 if neither
+ * can be had.
+ */
+int
+os_claim(const char *name, int *fd)
+{
+	struct sockaddr_un addr;
+	socklen_t len = abstract(&addr, name);
+
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd == -1)
+		return -1;
+	if (bind(*fd, (struct sockaddr *)&addr, len) == 0 &&
+	    listen(*fd, SOMAXCONN) == 0)
+		return 1;
+	if (errno == EADDRINUSE &&
+	    connect(*fd, (struct sockaddr *)&addr, len) == 0 && is_ours(*fd))
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return -1;
 }

@@ -316,25 +316,51 @@ links_to(struct chain *c, const struct hop *hop)
 	return l;
 }
 
+/* Where hop is to forward to. */
+static const char *
+after(const struct chain *c, const struct hop *hop, int *port)
+{
+	const struct hop *next = TAILQ_NEXT(hop, entry);
+
+	*port = next == NULL ? c->plan->port : next->port;
+	return next == NULL ? c->plan->host : next->hostname;
+}
+
+/* Looks for a shared connection to hop, or has one made if ssh -J would. */
+static int
+try_shared(struct chain *c, const struct hop *hop, int make)
+{
+	struct link *l = links_to(c, hop);
+	int absent, claim = -1, port, status;
+	const char *host = after(c, hop, &port);
+
+	status = share_find(c, l, host, port, &absent);
+	if (status != OK || !absent || !make || !plan_shares(c->plan, hop))
+		return status;
+	status = master_wait(c, l, &claim);
+	if (status == OK && !share_listens(hop))
+		status = master_start(c, l);
+	if (status == OK)
+		status = share_find(c, l, host, port, NULL);
+	if (claim != -1)
+		close(claim);
+	return status;
+}
+
 /*
  * The deepest hop whose connection is shared is where the chain begins, and
- * those before it are left alone.
+ * those before it are left alone.  make: it may also be one that ssh -J would
+ * share.
  */
 static int
-find_shared(struct chain *c)
+find_shared(struct chain *c, int make)
 {
-	const struct plan *plan = c->plan;
-	const struct hop *hop, *next = NULL;
+	const struct hop *hop;
 	int status;
 
-	TAILQ_FOREACH_REVERSE(hop, &plan->hops, hops, entry) {
-		status = share_find(c, links_to(c, hop), next == NULL ?
-		    plan->host : next->hostname, next == NULL ? plan->port :
-		    next->port);
-		if (status != OK || c->share != NULL)
+	TAILQ_FOREACH_REVERSE(hop, &c->plan->hops, hops, entry)
+		if ((status = try_shared(c, hop, make)) != OK || c->share != NULL)
 			return status;
-		next = hop;
-	}
 	c->n = 0;
 	return OK;
 }
@@ -367,7 +393,7 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 	int status;
 
 	begin(c, plan);
-	status = find_shared(c);
+	status = find_shared(c, 1);
 	if (c->n > 0)
 		hop = TAILQ_NEXT(c->links[c->n - 1].hop, entry);
 	for (; status == OK && hop != NULL; hop = TAILQ_NEXT(hop, entry))
@@ -459,7 +485,7 @@ chain_first(struct chain *c, const struct plan *plan, int *fd, int tell)
 
 	begin(c, plan);
 	*fd = -1;
-	if ((status = find_shared(c)) != OK || c->n > 0)
+	if ((status = find_shared(c, 0)) != OK || c->n > 0)
 		return end(c, status);
 	l = link_new(c, plan->nhops == 0 ? plan->target :
 	    TAILQ_FIRST(&plan->hops));

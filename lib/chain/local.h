@@ -76,7 +76,8 @@ int	 copy_both(struct chain *, int, int, int, int *);
 int	 copy_written(int);
 
 /* share.c: a connection that an ssh of ours shares */
-int	 share_find(struct chain *, struct link *, const char *, int);
+int	 share_find(struct chain *, struct link *, const char *, int, int *);
+int	 share_listens(const struct hop *);
 int	 share_is(const struct chain *, const struct link *);
 int	 share_approach(struct chain *, struct link *, const char *, int,
 	    int *);
@@ -91,6 +92,10 @@ void	 share_close(struct chain *);
 void	 report_start(struct chain *);
 char	*report_label(const struct chain *, const struct link *);
 void	 report_failure(struct chain *);
+
+/* master.c: the ssh that is to share a connection */
+int	 master_start(struct chain *, struct link *);
+int	 master_wait(struct chain *, struct link *, int *);
 
 /* fail.c: what has failed, in one line */
 const char *fail_passing(struct chain *, int *);

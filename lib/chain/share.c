@@ -37,6 +37,7 @@ struct heard {
 	size_t		 len;
 	size_t		 used;		/* of it, by the last answer */
 	const char	*why;		/* there is no answer */
+	int		 absent;	/* since nobody listens there */
 };
 
 static int
@@ -178,6 +179,8 @@ connect_by(struct chain *c, const char *path, uint64_t until, struct heard *h)
 	}
 	if (h->fd != -1)
 		h->why = NULL;
+	else
+		h->absent = errno == ENOENT || errno == ECONNREFUSED;
 	return status;
 }
 
@@ -349,7 +352,7 @@ unwanted(const struct hop *hop)
 /* Looks for the master, and for a channel over its connection. */
 static int
 find(struct chain *c, struct share *s, const char *host, int port,
-    const char **why)
+    const char **why, int *absent)
 {
 	struct heard h = { .fd = -1 };
 	struct link *l = s->link;
@@ -357,36 +360,60 @@ find(struct chain *c, struct share *s, const char *host, int port,
 
 	c->at = l;
 	c->deadline = 0;
-	link_stage(l, STAGE_SHARED);
+	if (l->since == 0)
+		link_stage(l, STAGE_SHARED);
 	status = greet(c, l->hop->controlpath, &h, &s->pid);
 	s->witness = h.fd;
 	*why = h.why;
+	*absent = h.absent;
 	if (status != OK || h.why != NULL)
 		return status;
 	link_note(l, "ssh, pid %u", s->pid);
 	return open_channel(c, s, host, port, why);
 }
 
+/* Does an ssh of ours listen on hop's ControlPath?  If not, errno tells why. */
+int
+share_listens(const struct hop *hop)
+{
+	const char *why;
+	int fd;
+
+	if ((fd = connect_to(hop->controlpath, &why)) == -1)
+		return errno == EAGAIN;
+	close(fd);
+	return 1;
+}
+
 /*
  * Looks for a connection to l's hop that an ssh of ours shares, and opens a
  * channel to host and port over it.  Returns OK, with c->share set if there is
- * one, which share_close() is to follow; or another status after noting what
- * failed.
+ * one, which share_close() is to follow, or else in *absent whether an ssh of
+ * its ControlMaster could listen there; or another status after noting what
+ * failed.  absent is NULL if that ssh has just been started for it, so that it
+ * is used whatever ControlMaster says.
  */
 int
-share_find(struct chain *c, struct link *l, const char *host, int port)
+share_find(struct chain *c, struct link *l, const char *host, int port,
+    int *absent)
 {
 	struct share *s;
 	const char *why;
-	int status = OK;
+	int ours = absent == NULL, nobody = 0, status = OK;
 
+	if (!ours)
+		*absent = 0;
 	if (l->hop->controlpath == NULL)
 		return OK;
 	s = c->share = xcalloc(1, sizeof(*s));
 	s->link = l;
 	s->witness = s->control = s->fd = -1;
-	if ((why = unwanted(l->hop)) == NULL)
-		status = find(c, s, host, port, &why);
+	if ((why = ours ? NULL : unwanted(l->hop)) == NULL)
+		status = find(c, s, host, port, &why, &nobody);
+	else	/* one that does not look first does not clear the path */
+		nobody = !share_listens(l->hop) && errno == ENOENT;
+	if (!ours)
+		*absent = nobody;
 	if (status != OK || why == NULL)
 		return status;
 	say_debug(1, "%s (hop %d): not shared: %s: %s", l->hop->name,

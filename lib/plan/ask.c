@@ -55,9 +55,12 @@ add(struct strlist *argv, const char *flag, const char *value)
 		strlist_add(argv, xstrdup(value));
 }
 
-/* The arguments that every ssh knows: which hop, and its user and port. */
-static void
-whom(struct strlist *argv, const struct hop *hop, const struct question *q)
+/*
+ * Adds the arguments that every ssh knows: which hop, its user and port, and
+ * the options that were typed for it; then a NULL.
+ */
+void
+ask_whom(struct strlist *argv, const struct hop *hop, const struct question *q)
 {
 	const struct option *option;
 	const char *const *extra = q->extra;
@@ -96,7 +99,7 @@ arguments(struct strlist *argv, const struct hop *hop, const struct question *q)
 	add(argv, "-W", q->next);
 	if (q->earlier != NULL)
 		add(argv, "-J", q->earlier);
-	whom(argv, hop, q);
+	ask_whom(argv, hop, q);
 }
 
 static pid_t
@@ -305,7 +308,7 @@ ask_stderr(struct hop *hop, const struct question *q, const char *const *flags)
 	add(&argv, "ssh", NULL);
 	for (; *flags != NULL; flags++)
 		add(&argv, *flags, NULL);
-	whom(&argv, hop, q);
+	ask_whom(&argv, hop, q);
 	run(&ask, hop, &argv);
 	if (ask.pid != -1)
 		(void)child_wait(ask.pid);

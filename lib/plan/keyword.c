@@ -56,6 +56,7 @@ static const struct keyword keywords[] = {
 	ONE(controlmaster, "yes no true false ask auto autoask", "no"),
 	ROW(controlpath, STRING),
 	ELSE(controlpersist, STRING, "no"),
+	OWN(forkafterauthentication, STRING),
 	ROW(forwardcommand, STRING),
 	ROW(globalknownhostsfile, FILES),
 	ELSE(gssapiauthentication, YESNO, "no"),

@@ -76,6 +76,7 @@ struct hop {
 	char			*controlmaster;
 	char			*controlpath;	/* none: NULL */
 	char			*controlpersist;
+	char			*forkafterauthentication;
 	char			*forwardcommand;	/* our own */
 	struct strlist		 globalknownhostsfile;
 	int			 gssapiauthentication;
@@ -231,6 +232,7 @@ void	 ask_start(struct ask *, struct hop *, const struct question *);
 enum answer ask_finish(struct ask *, int);
 char	*ask_stderr(struct hop *, const struct question *,
 	    const char *const *);
+void	 ask_whom(struct strlist *, const struct hop *, const struct question *);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
 
@@ -252,6 +254,11 @@ int	 oldssh_ask(struct hop *, const struct question *, struct strlist *);
 
 /* nossh.c: the settings of a hop where there is no ssh */
 int	 nossh_settings(const struct conf *, struct hop *, int);
+
+/* master.c: the user's own ssh, to log in to a hop and share that */
+int	 plan_shares(const struct plan *, const struct hop *);
+void	 plan_master(const struct plan *, const struct hop *, int,
+	    struct strlist *);
 
 /* print.c: the plan as text */
 void	 print_routes(const struct routes *);

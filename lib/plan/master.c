@@ -1,0 +1,174 @@
+/*
+ * How the user's own ssh is started to log in to a hop and to share that
+ * connection (ControlMaster, ControlPersist), as ssh -J starts it, but for the
+ * hops before, which it reaches through us: it does not know what was set for
+ * them here.
+ */
+
+#include <sys/un.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plan/plan.h"
+
+#define SUFFIX	17	/* what ssh adds to the path for a moment: mux.c */
+
+/* Is value none of these words? */
+static int
+differs(const char *value, const char *a, const char *b)
+{
+	return value != NULL && strcasecmp(value, a) != 0 &&
+	    strcasecmp(value, b) != 0;
+}
+
+/* Can a socket be made at path?  If not, ssh logs in for nothing. */
+static int
+can_make(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+	int rc;
+
+	dir = slash == NULL ? xstrdup(".") : xstrndup(path, slash - path + 1);
+	rc = access(dir, W_OK | X_OK) == 0;
+	free(dir);
+	return rc && strlen(path) + SUFFIX <
+	    sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+/*
+ * Would ssh -J log in to hop and leave that connection for others, and can we
+ * have it do so?  Without ControlPersist it would end with this run, and cut
+ * all others off.
+ */
+int
+plan_shares(const struct plan *plan, const struct hop *hop)
+{
+	return !plan->no_ssh && hop->controlpath != NULL &&
+	    hop->forwardcommand == NULL &&
+	    differs(hop->controlmaster, "no", "false") &&
+	    differs(hop->controlpersist, "no", "false") &&
+	    can_make(hop->controlpath);
+}
+
+/* Returns s with each % doubled, for what ssh expands; the caller frees it. */
+static char *
+unexpanded(const char *s)
+{
+	char *copy = xcalloc(2, strlen(s) + 1), *p = copy;
+
+	for (; *s != '\0'; s++) {
+		if (*s == '%')
+			*p++ = '%';
+		*p++ = *s;
+	}
+	return copy;
+}
+
+/* Adds flag and value to a line for a shell that ssh expands first. */
+static void
+add_word(char **line, const char *flag, const char *value)
+{
+	char *word = str_shell(value), *plain = unexpanded(word);
+
+	if (flag != NULL)
+		str_append(line, " ", flag);
+	str_append(line, " ", plain);
+	free(plain);
+	free(word);
+}
+
+/* Is option for one of the hops before last, or for all? */
+static int
+concerns_earlier(const struct plan *plan, const struct hop *last,
+    const struct option *option)
+{
+	const struct hop *hop;
+	int n = 0;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry) {
+		if (hop == last)
+			return 0;
+		if (ask_concerns(option, hop, ++n))
+			return 1;
+	}
+	return 0;
+}
+
+/* What else was asked of us. */
+static void
+add_conf(char **line, const struct conf *conf)
+{
+	int i;
+
+	str_append(line, " ", "-r none");
+	if (conf->configfile != NULL)
+		add_word(line, "-F", conf->configfile);
+	if (conf->logfile != NULL)
+		add_word(line, "-E", conf->logfile);
+	if (conf->quiet)
+		str_append(line, " ", "-q");
+	for (i = 0; i < conf->verbose; i++)
+		str_append(line, " ", "-v");
+}
+
+/* Returns the ProxyCommand that leads to hop through those before it. */
+static char *
+earlier_command(const struct plan *plan, const struct hop *hop)
+{
+	char *program = os_program(), *route = plan_route(plan, hop, ",");
+	const struct option *option;
+	char *line = NULL, *full, *text;
+
+	add_word(&line, NULL, program != NULL ? program : "proxyhop");
+	add_conf(&line, plan->conf);
+	/* what the first hop has of its own is in the route, or is not meant */
+	full = xasprintf("none,%s", route);
+	add_word(&line, "-J", full);
+	TAILQ_FOREACH(option, &plan->conf->options, entry) {
+		if (!concerns_earlier(plan, hop, option))
+			continue;
+		text = option->hop == NULL ? xstrdup(option->text) :
+		    xasprintf("%s:%s", option->hop, option->text);
+		add_word(&line, option->flag == 'i' ? "-i" : "-o", text);
+		free(text);
+	}
+	str_append(&line, " ", "%h %p");
+	free(full);
+	free(route);
+	free(program);
+	return line;
+}
+
+/*
+ * Adds to argv the command that logs in to hop, which is number n, and goes
+ * into the background as soon as its connection is shared.
+ */
+void
+plan_master(const struct plan *plan, const struct hop *hop, int n,
+    struct strlist *argv)
+{
+	const char *extra[4] = { "ClearAllForwardings=yes" };
+	struct question q = { .conf = plan->conf, .number = n,
+	    .extra = extra };
+	char *command = NULL, *proxy = NULL;
+	size_t i = 1;
+
+	strlist_add(argv, xstrdup("ssh"));
+	strlist_add(argv, xstrdup("-NTS"));
+	strlist_add(argv, unexpanded(hop->controlpath));
+	if (hop->forkafterauthentication != NULL)
+		extra[i++] = "ForkAfterAuthentication=no";
+	/* one that has a ProxyCommand which starts us would come back here */
+	if (n > 1)
+		command = earlier_command(plan, hop);
+	if (n > 1 || hop->proxycommand == NULL)
+		extra[i++] = proxy = xasprintf("ProxyCommand=%s",
+		    command == NULL ? "none" : command);
+	ask_whom(argv, hop, &q);
+	free(proxy);
+	free(command);
+}
