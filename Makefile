@@ -5,6 +5,9 @@ BINDIR	?= $(PREFIX)/bin
 MANDIR	?= $(PREFIX)/share/man
 DOCDIR	?= $(PREFIX)/share/doc/proxyhop
 DOCS	 = README LICENSE CHANGES ssh_config.example
+BASHDIR	?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
+FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 CFLAGS	?= -O2 -g
 WARN	 = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
 PKGS	 = libssh libbsd-overlay libmd
@@ -108,19 +111,41 @@ deps-build:
 
 install: $(PROG)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
-	    $(DESTDIR)$(DOCDIR)
+	    $(DESTDIR)$(DOCDIR) $(DESTDIR)$(BASHDIR) \
+	    $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 755 $(PROG) $(DESTDIR)$(BINDIR)/proxyhop
 	install -m 644 proxyhop.1 $(DESTDIR)$(MANDIR)/man1/proxyhop.1
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
+	install -m 644 lib/completions/proxyhop.bash \
+	    $(DESTDIR)$(BASHDIR)/proxyhop
+	install -m 644 lib/completions/proxyhop.zsh \
+	    $(DESTDIR)$(ZSHDIR)/_proxyhop
+	install -m 644 lib/completions/proxyhop.fish $(DESTDIR)$(FISHDIR)
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/proxyhop $(DESTDIR)$(MANDIR)/man1/proxyhop.1
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f $(DESTDIR)$(BINDIR)/proxyhop \
+	    $(DESTDIR)$(MANDIR)/man1/proxyhop.1 \
+	    $(addprefix $(DESTDIR)$(DOCDIR)/,$(DOCS)) \
+	    $(DESTDIR)$(BASHDIR)/proxyhop $(DESTDIR)$(ZSHDIR)/_proxyhop \
+	    $(DESTDIR)$(FISHDIR)/proxyhop.fish
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || :
+
+# the release's tar file, of what is committed
+VERSION	 = $(shell sed -n 's/.*PROXYHOP_VERSION[^"]*"\(.*\)".*/\1/p' \
+	   lib/base/base.h)
+RELEASE	 = proxyhop-$(VERSION)
+
+dist:
+	@test -z "$$(git status --porcelain)" || { \
+	    echo "dist: the tree has changes that are not committed" >&2; exit 1; }
+	@mkdir -p build
+	git archive --prefix=$(RELEASE)/ HEAD >build/$(RELEASE).tar
+	gzip -9nf build/$(RELEASE).tar
 
 clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	deps-build install uninstall clean
+	deps-build install uninstall dist clean
 # deps first, then what needs them
 .NOTPARALLEL:
