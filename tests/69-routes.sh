@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/harness.sh"
 . "$TESTS/faults.sh"
+. "$TESTS/net.sh"
 
 gateways
 mkdir "$T/cells"
@@ -13,19 +14,21 @@ start_faults "filtered filtered" "silent silent" "close close" "http http" \
     "closed refused" "kex close@kex ${PORT[gw1]}" \
     "tell tell@banner ${PORT[gw1]}" "carry close@carry ${PORT[gw1]} after=200000"
 start_sshd shut "AllowTcpForwarding no"
+start_slow slow --rtt 800 gw1
 start_peer source source 4000000
 target=(127.0.0.1 "${PORT[target]}")
 {
-	for name in filtered silent close http closed kex tell carry shut; do
+	for name in filtered silent close http closed kex tell carry shut slow; do
 		printf '%s\n' "Host $name" "Port ${PORT[$name]}"
 	done
-	printf '%s\n' "Host kex tell carry" "Ciphers $GCM" \
+	printf '%s\n' "Host slow" "ConnectTimeout 30" \
+	    "Host kex tell carry slow" "Ciphers $GCM" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
 	    "Host wronguser" "Port ${PORT[gw1]}" "User nobody-here" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
 	    "Host wrongkey" "Port ${PORT[gw1]}" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw2]}" \
-	    "Host filtered silent close http closed kex tell carry wronguser wrongkey shut" \
+	    "Host filtered silent close http closed kex tell carry slow wronguser wrongkey shut" \
 	    "HostName 127.0.0.1" "User $ME" "IdentityFile $T/id" "ConnectTimeout 2"
 	cat "$T/ssh_config"
 } >"$T/routes.conf"
@@ -120,6 +123,11 @@ carried 'gw1|gw1,gw2' gw1
 equal "two routes by gw1: one connection" \
     "$(grep -c '^Connection from' "$T/gw1.log")" 1
 carried 'tell|gw2' gw1
+
+# its banner comes later than that of gw2
+carried 'slow|gw2' gw2
+wait_for "$T/slow.log" '^accepted'
+carried 'slow|closed' gw1
 
 # ---- a route that fails once it is chosen ----
 
