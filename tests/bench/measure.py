@@ -32,7 +32,8 @@ LESS = {"down": {"dbclient": 64, "plink": 16, "Fabric": 8},
     "up": {"dbclient": 16, "plink": 8, "Fabric": 16}}
 
 # What a quick bench does once, as it hardly varies or takes long.
-ONCE = ("agent100", "stalled", "rate-down", "rate-up", "forty", "calls", "idle")
+ONCE = ("agent100", "stalled", "rate-down", "rate-up", "forty",
+    "forty-shared", "calls", "idle")
 
 # fields are (name in what measure gives, title, unit, more is better); quick
 # are the hops of that row in a quick bench, which may be none.  Where runs
@@ -107,6 +108,22 @@ class Bench:
 			return {"ms": run["first_ms"], "cpu": run["cpu"] * 1e3}
 		return measure
 
+	def warm(self, rtt):
+		"""Over connections that ssh shares."""
+		def measure(peer, hops):
+			self.peers.share(hops, rtt)
+			run = self.carry("hello", 0, peer, hops, rtt=rtt,
+			    shared=True)
+			return {"ms": run["first_ms"], "cpu": run["cpu"] * 1e3}
+		return measure
+
+	def ride(self, peer, hops):
+		"""The CPU is that of the client; the master has its own."""
+		self.peers.share(hops)
+		n = self.size(peer, "down", 256)
+		run = self.carry("down", n, peer, hops, shared=True)
+		return {"cpu": run["cpu"] * 1024 * MIB / n, "rate": run["rate"]}
+
 	def filtered(self, peer, _):
 		"""Two routes; who is asked first does not answer."""
 		argv, env = self.peers.routes(peer)
@@ -164,9 +181,10 @@ class Bench:
 				    in file if line.endswith(" total\n")))
 		return {"calls": (total[0] - total[1]) * MIB / n}
 
-	def forty(self, peer, _):
+	def forty(self, peer, _, shared=False):
 		"""Forty at once through one sshd; how many, and how long."""
-		argv, env = self.peers.command(peer, 1, names=["many"])
+		argv, env = self.peers.command(peer, 1, names=["many"],
+		    shared=shared)
 		begin = time.monotonic()
 		runs = [(time.monotonic() - begin, self.start_carry("hello", 0,
 		    argv, env)) for _ in range(40)]
@@ -178,6 +196,10 @@ class Bench:
 			except Failed:
 				pass
 		return {"good": len(good), "sec": max(good, default=0)}
+
+	def forty_shared(self, peer, hops):
+		self.peers.share(1, names=["many"])
+		return self.forty(peer, hops, True)
 
 	def scp_words(self, peer, hops):
 		"""Options, and the name of the target."""
@@ -237,6 +259,14 @@ class Bench:
 			"agent, %d ms" % rtt, "ms", False)], TWO, every, quick,
 			self.first_byte(rtt, True), "hops")
 			for rtt, quick in ((0, []), (100, [1]), (200, []))),
+		    *(Row("warm%d" % rtt, [("ms", "first byte, connections "
+			"shared, %d ms" % rtt, "ms", False), ("cpu", "CPU of "
+			"that", "ms", False)], TWO, every, quick,
+			self.warm(rtt)) for rtt, quick in ((0, [1, 3]),
+			(100, []))),
+		    Row("ride", [("cpu", "CPU for a GiB down, shared, without "
+			"the master's", "s", False), ("rate", "rate meanwhile",
+			"MB/s", True)], TWO, every, [3], self.ride),
 		    Row("routes", [("ms", "first byte, the preferred route "
 			"filtered", "ms", False)], TWO, [1], [1],
 			self.filtered),
@@ -266,6 +296,10 @@ class Bench:
 		    Row("forty", [("good", "of forty at once, let in by a "
 			"default sshd", "", True), ("sec", "until the last of "
 			"them is", "s", False)], ALL, [1], [1], self.forty),
+		    Row("forty-shared", [("good", "of forty at once, over one "
+			"shared connection", "", True), ("sec", "until the "
+			"last of them is", "s", False)], TWO, [1], [1],
+			self.forty_shared),
 		    Row("calls", [("calls", "system calls for a MiB down", "",
 			False)], ALL, every, [3], self.calls),
 		    Row("idle", [("switches", "wake-ups in 5 idle seconds", "",
@@ -446,7 +480,10 @@ def main():
 	args = parser.parse_args()
 	bench = Bench(args)
 	signal.signal(signal.SIGTERM, bench.stop)
-	status = bench.run()
+	try:
+		status = bench.run()
+	finally:
+		bench.peers.unshare()
 	if args.write and status == 0:
 		write(args.write + "/RESULTS", "\n".join(bench.text) + "\n")
 		write(args.write + "/RESULTS.svg", draw.picture(bench.median,

@@ -36,7 +36,8 @@ class Peers:
 		    shutil.which(name) else name + " is missing")
 
 	def config(self, rtt, kind=""):
-		"""An ssh_config; the kinds are "", ".agent" and ".gcm"."""
+		"""An ssh_config; the kinds are "", ".agent", ".gcm"
+		and ".shared"."""
 		return "%s/conf.%d%s" % (self.work, rtt, kind)
 
 	def default_cipher(self):
@@ -47,14 +48,15 @@ class Peers:
 		return next((line.split()[1].split(",")[0] for line in
 		    plan.split("\n") if line.startswith("ciphers ")), "?")
 
-	def command(self, peer, hops, rtt=0, agent=False, names=None):
+	def command(self, peer, hops, rtt=0, agent=False, names=None,
+	    shared=False):
 		"""How to start it, and what its environment has besides."""
 		names = names or ["gw1", "gw2", "gw3"][:hops]
 		ports = [self.port["far%d" % rtt if rtt and name == "gw1" else
 		    name] for name in names]
 		end = self.port["ends"]
 		conf = self.config(rtt, ".agent" if agent else
-		    ".gcm" if "gcm" in peer else "")
+		    ".shared" if shared else ".gcm" if "gcm" in peer else "")
 		env = {}
 		if agent:
 			env["SSH_AUTH_SOCK"] = self.work + "/agent"
@@ -78,6 +80,22 @@ class Peers:
 		return [sys.executable, HERE + "/fabric_hop.py",
 		    self.work + "/id", self.user, str(end),
 		    *(str(port) for port in ports)], env
+
+	def share(self, hops, rtt=0, names=None):
+		"""Has ssh -J make the masters that are not there yet."""
+		argv, _ = self.command("ssh -J", hops, rtt, names=names,
+		    shared=True)
+		subprocess.run([word for word in argv if word != "-W" and
+		    not word.endswith(":%d" % self.port["ends"])] + ["true"],
+		    stdin=subprocess.DEVNULL, check=True)
+
+	def unshare(self):
+		"""Ends them."""
+		for name in os.listdir(self.work):
+			if name.startswith("shared."):
+				subprocess.run(["ssh", "-F", "none", "-O",
+				    "exit", "-S", self.work + "/" + name, "x"],
+				    capture_output=True)
 
 	def routes(self, peer):
 		"""To gw1, because the route before it is filtered."""
