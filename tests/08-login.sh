@@ -126,7 +126,8 @@ many_keys()
 	local n start files=()
 
 	start_agent full
-	for n in 1 2 3 4 5 6 7 8; do
+	# the server is gone back to once, and takes six a connection
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
 		[ -f "$T/k$n" ] || new_key "$T/k$n"
 		SSH_AUTH_SOCK=$T/full ssh-add -q "$T/k$n"
 		files+=(-i "$T/k$n")
