@@ -50,7 +50,7 @@ test: $(PROG) $(TESTS)
 	@tests/units $(TESTS)
 
 FUZZERS	 = fuzz_hop fuzz_conf fuzz_ask fuzz_agent fuzz_known fuzz_relay \
-	   fuzz_libssh fuzz_cert fuzz_mux
+	   fuzz_libssh fuzz_cert fuzz_mux fuzz_binding
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZED	 = -g -O1 $(SANITIZE)
 LONGER	 = -len_control=0 -max_len=4096 -max_total_time=60 -print_final_stats=1

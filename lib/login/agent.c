@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <endian.h>
 #include <errno.h>
@@ -30,6 +31,8 @@
 #define SIGN_PATIENCE		60000	/* ms it may take to sign */
 #define ADD_SMARTCARD_KEY	20
 #define SUCCESS			6
+#define EXTENSION		27
+#define BOUND			2	/* exit status of the stand-in */
 
 /* What is left of an answer. */
 struct reader {
@@ -262,6 +265,30 @@ agent_open(struct chain *c, struct link *l, struct agent *agent)
 	return OK;
 }
 
+/*
+ * Asks for the list once more, on the same connection: an agent that knows the
+ * session by now leaves out what is restricted to other hosts.  Leaves it in
+ * *again, for agent_close().  Returns 0, or -1, also with login's status set if
+ * the chain has failed meanwhile.
+ */
+int
+agent_again(struct login *login, const struct agent *agent,
+    struct agent *again)
+{
+	uint64_t asked = now();
+	int rc;
+
+	memset(again, 0, sizeof(*again));
+	again->fd = agent->fd;
+	rc = list(login->c, login->l, again);
+	again->fd = -1;
+	if (login->c->deadline != 0)
+		login->c->deadline += now() - asked;
+	if (rc != 0 && rc != -1)
+		login->status = rc;
+	return rc == 0 ? 0 : -1;
+}
+
 /* Writes all of it, whatever fd is; returns 0 or -1. */
 static int
 write_all(int fd, const void *data, size_t len)
@@ -376,10 +403,47 @@ answer_list(int fd, const void *blob, size_t len)
 	return send_message(fd, to, &data, &n);
 }
 
+/*
+ * Tells the agent which session it is asked to sign for, as ssh does: a key
+ * that is restricted to hosts signs for no other (PROTOCOL.agent, 1).  What is
+ * to be signed begins with the session's name (RFC 4252, 7).  Returns 0, or -1
+ * if the agent has gone; one that knows no sessions says no, and that is all.
+ */
+static int
+bind_session(struct agent *agent, const struct binding *b, struct reader r)
+{
+	static const char name[] = "session-bind@openssh.com";
+	struct reader data;
+	const unsigned char *p;
+	unsigned char *answer;
+	uint32_t n;
+	char *text;
+	size_t len;
+	FILE *to;
+
+	if (agent->bound || b->key == NULL || get_string(&r, &p, &n) == -1)
+		return 0;
+	data = (struct reader){ p, n };
+	if (get_string(&data, &p, &n) == -1)
+		return 0;
+	to = begin_message(EXTENSION, &text, &len);
+	put_string(to, name, strlen(name));
+	put_string(to, b->key, b->keylen);
+	put_string(to, p, n);
+	put_string(to, b->sig, b->siglen);
+	fputc(0, to);			/* it is not forwarded */
+	if (send_message(agent->fd, to, &text, &len) == -1 ||
+	    (answer = await_message(agent->fd, &len, PATIENCE)) == NULL)
+		return -1;
+	agent->bound = 1;
+	free(answer);
+	return 0;
+}
+
 /* Has the agent sign, by the name that it has for the key. */
 static int
-answer_sign(int fd, const struct agent *agent, const struct agent_key *k,
-    const unsigned char *request, size_t len)
+answer_sign(int fd, struct agent *agent, const struct agent_key *k,
+    const struct binding *b, const unsigned char *request, size_t len)
 {
 	struct reader r = { request + 1, len - 1 };
 	const unsigned char *name;
@@ -390,7 +454,7 @@ answer_sign(int fd, const struct agent *agent, const struct agent_key *k,
 	FILE *to;
 	int rc;
 
-	if (get_string(&r, &name, &n) == -1)
+	if (get_string(&r, &name, &n) == -1 || bind_session(agent, b, r) == -1)
 		return -1;
 	to = begin_message(SIGN_REQUEST, &data, &got);
 	put_string(to, k->blob, k->len);
@@ -404,10 +468,13 @@ answer_sign(int fd, const struct agent *agent, const struct agent_key *k,
 	return rc;
 }
 
-/* In the child: serves libssh at fd until it has all it wants. */
+/*
+ * In the child: serves libssh at fd until it has all it wants.  Ends with
+ * BOUND if the agent knows the session now.
+ */
 static void __attribute__((noreturn))
-stand_in(int fd, const struct agent *agent, const struct agent_key *k,
-    const void *blob, size_t blen)
+stand_in(int fd, struct agent *agent, const struct agent_key *k,
+    const struct binding *b, const void *blob, size_t blen)
 {
 	unsigned char *request;
 	size_t len;
@@ -418,10 +485,10 @@ stand_in(int fd, const struct agent *agent, const struct agent_key *k,
 		if (*request == REQUEST_IDENTITIES)
 			rc = answer_list(fd, blob, blen);
 		else
-			rc = answer_sign(fd, agent, k, request, len);
+			rc = answer_sign(fd, agent, k, b, request, len);
 		free(request);
 	}
-	_exit(rc == 0 ? 0 : 1);
+	_exit(rc != 0 ? 1 : agent->bound ? BOUND : 0);
 }
 
 /* Gives libssh fd as its agent; the last one is replaced. */
@@ -490,14 +557,14 @@ agent_login(struct login *login, struct agent *agent,
     const struct agent_key *k, const void *blob, size_t len)
 {
 	struct link *l = login->l;
-	int pair[2], rc;
+	int pair[2], rc, how = 0;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		return SSH_AUTH_DENIED;
 	if ((pid = child_fork(SIGTERM)) == 0) {
 		close(pair[0]);
-		stand_in(pair[1], agent, k, blob, len);
+		stand_in(pair[1], agent, k, &l->binding, blob, len);
 	}
 	close(pair[1]);
 	give(l, pair[0]);
@@ -506,7 +573,8 @@ agent_login(struct login *login, struct agent *agent,
 		;
 	take_back(l);
 	if (pid != -1)
-		(void)child_wait(pid);
+		how = child_wait(pid);
+	agent->bound |= WIFEXITED(how) && WEXITSTATUS(how) == BOUND;
 	if (rc == SSH_AUTH_ERROR)
 		drop_if_gone(agent);
 	return rc;
@@ -540,6 +608,17 @@ agent_add_provider(struct login *login, struct agent *agent,
 	if (rc != 0 && rc != -1)
 		login->status = rc;
 	return rc == 0 && answer[4] == SUCCESS;
+}
+
+/* A new session needs a new connection to an agent that knows the last one. */
+void
+agent_renew(struct agent *agent)
+{
+	if (agent->fd == -1 || !agent->bound)
+		return;
+	close(agent->fd);
+	agent->fd = agent_connect(agent->path);
+	agent->bound = 0;
 }
 
 /* Closes the connection and frees the keys. */

@@ -508,6 +508,44 @@ identity_reveal(struct login *login, struct identity *id)
 	return 0;
 }
 
+static int
+listed(const struct agent *agent, ssh_key key)
+{
+	size_t i;
+
+	for (i = 0; i < agent->n; i++)
+		if (key_same(agent->keys[i].key, key))
+			return 1;
+	return 0;
+}
+
+/*
+ * The agent has not signed with id.  If it knows the session, it is asked what
+ * it has for that: what it now leaves out is not offered.  Returns whether id
+ * is left out.
+ */
+int
+identity_restricted(struct login *login, const struct identity *id)
+{
+	struct agent *agent = &login->agent, again;
+	struct identity *other;
+	int restricted;
+
+	if (id->holder != agent || !agent->bound || agent->fd == -1)
+		return 0;
+	if (agent_again(login, agent, &again) == -1) {
+		agent_close(&again);
+		return 0;
+	}
+	restricted = !listed(&again, id->held->key);
+	TAILQ_FOREACH(other, &login->identities, entry)
+		if (other->held != NULL && other->holder == agent &&
+		    !listed(&again, other->held->key))
+			other->state = REFUSED;
+	agent_close(&again);
+	return restricted;
+}
+
 /*
  * A method was taken, and the server wants more.  ssh now offers all its keys
  * again; here those that were not offered come first.
@@ -547,6 +585,7 @@ identity_return(struct login *login)
 
 	login->returned = 1;
 	login->noffered = 0;
+	agent_renew(&login->agent);
 	TAILQ_FOREACH(id, &login->identities, entry)
 		if (id->state == STALE)
 			id->state = REFUSED;

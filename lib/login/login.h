@@ -32,6 +32,8 @@ struct agent {
 	const char		*path;
 	struct agent_key	*keys;
 	size_t			 n;
+	int			 bound;	/* it knows the session it is to sign
+					 * for, or need not */
 };
 
 struct login;
@@ -40,11 +42,13 @@ int	 agent_connect(const char *);
 int	 agent_read(struct chain *, struct link *, struct agent *,
 	    const char *);
 int	 agent_open(struct chain *, struct link *, struct agent *);
+int	 agent_again(struct login *, const struct agent *, struct agent *);
 int	 agent_login(struct login *, struct agent *, const struct agent_key *,
 	    const void *, size_t);
 int	 agent_add_provider(struct login *, struct agent *, const char *,
 	    const char *);
 int	 agent_parse(struct agent *, const unsigned char *, size_t);
+void	 agent_renew(struct agent *);
 void	 agent_close(struct agent *);
 
 /* keeper.c: the process of an ssh-agent of our own */
@@ -192,6 +196,7 @@ int	 identity_unlock(struct login *, struct identity *);
 int	 identity_reveal(struct login *, struct identity *);
 void	 identity_partial(struct login *);
 int	 identity_left(const struct login *);
+int	 identity_restricted(struct login *, const struct identity *);
 void	 identity_return(struct login *);
 void	 identity_free(struct login *);
 

@@ -82,6 +82,7 @@ start(struct login *login)
 	free(list);
 	own->agent.fd = own->keeper->over ? -1 :
 	    agent_connect(own->keeper->path);
+	own->agent.bound = 1;		/* its keys are for every hop */
 	return login->status;
 }
 
@@ -246,6 +247,7 @@ find(struct own *own, const char *provider)
 	t = xcalloc(1, sizeof(*t));
 	t->provider = xstrdup(provider);
 	t->agent.fd = agent_connect(own->keeper->path);
+	t->agent.bound = 1;
 	t->next = own->tokens;
 	own->tokens = t;
 	return t;
@@ -290,6 +292,7 @@ read_keys(struct login *login, struct pkcs11 *t)
 	agent_close(&t->agent);
 	login->status = agent_read(login->c, login->l, &t->agent,
 	    login->c->own->keeper->path);
+	t->agent.bound = 1;
 }
 
 /* Finds out what is in a token, and whether it wants a PIN. */

@@ -170,6 +170,19 @@ try_file(struct login *login, struct identity *id)
 	return result;
 }
 
+/* Why an agent has not signed, as far as that is known, or NULL. */
+static const char *
+unsigned_by(struct login *login, const struct identity *id)
+{
+	if (identity_restricted(login, id))
+		return "it is restricted to other hosts; add this one with "
+		    "ssh-add -h";
+	if (login->l->binding.key == NULL && id->holder == &login->agent)
+		return "a key that is restricted to hosts (ssh-add -h) can be "
+		    "used here by ssh only";
+	return NULL;
+}
+
 /*
  * An agent signs.  A person is told to touch a key, or asked for the PIN of a
  * token, only where that will do some good: the server is asked first, which
@@ -193,7 +206,8 @@ try_agent(struct login *login, struct identity *id)
 		return NO;
 	rc = agent_login(login, id->holder, id->held, blob, len);
 	free(blob);
-	return judge_signed(login, id, rc, NULL);
+	return judge_signed(login, id, rc, rc == SSH_AUTH_ERROR ?
+	    unsigned_by(login, id) : NULL);
 }
 
 /* The server has taken the key: with what it may do there, it is the link's. */

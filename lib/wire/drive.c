@@ -159,6 +159,7 @@ link_drive(struct link *l)
 		return;
 	logged = libssh_log_of(l);
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
+		binding_look(l);
 		rc = ssh_event_dopoll(l->event, 0);
 		judge_answers(l);
 		judge_rekey(l);

@@ -138,6 +138,8 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 		    "libssh has none that is set for it (host certificates "
 		    "are none); see proxyhop -G and allow another one");
 	libssh_overhear(l);
+	binding_begin(l);
+	binding_look(l);
 	if (ssh_connect(l->session) != SSH_AGAIN)
 		return failure_note(c, l, FAIL_SESSION);
 	joint_unblock(fd);
@@ -160,12 +162,14 @@ session_kex(struct chain *c, struct link *l, const char *hostkeys)
 	do {
 		if ((status = chain_turn(c)) != OK)
 			return status;
+		binding_look(l);
 		rc = l->relay.breach != NULL ? SSH_ERROR :
 		    ssh_connect(l->session);
 		joint_unblock(fd);
 	} while (rc == SSH_AGAIN);
 	if (rc != SSH_OK)
 		return failure_note(c, l, FAIL_SESSION);
+	binding_end(l);
 	note_algorithms(l);
 	return OK;
 }
@@ -180,5 +184,6 @@ session_drop(struct link *l)
 	ssh_free(l->session);
 	l->session = NULL;
 	libssh_forget(l);
+	binding_free(l);
 	link_reset(l);
 }

@@ -138,6 +138,15 @@ struct forward {
 };
 
 /* A hop we are connected to, or about to be. */
+/* What an agent wants to know of a session: see binding.c. */
+struct binding {
+	unsigned char	*seen;		/* so far; NULL: not looked at */
+	size_t		 len;
+	uint64_t	 base;		/* libssh's counter, at its beginning */
+	unsigned char	*key, *sig;	/* NULL: not known */
+	size_t		 keylen, siglen;
+};
+
 /* The key that has logged us in, for those who ask what it may do. */
 struct credential {
 	char	*key;		/* name and fingerprint; NULL: it was none */
@@ -165,6 +174,7 @@ struct link {
 	struct logged		 logged;
 	struct forward		 forward;
 	struct relay		 relay;
+	struct binding		 binding;
 	int			 agentfd;	/* libssh's, see agent.c */
 	struct credential	 credential;	/* login's */
 };
@@ -314,6 +324,13 @@ int	 libssh_found(const struct link *, const char *);
 int	 libssh_stuck(const struct link *);
 int	 libssh_must_change(const struct link *);
 char	*libssh_ruled_out(const struct link *);
+
+/* binding.c: the signature that the first key exchange had */
+void	 binding_begin(struct link *);
+void	 binding_look(struct link *);
+void	 binding_take(struct binding *);
+void	 binding_end(struct link *);
+void	 binding_free(struct link *);
 
 /* run.c: programs that know more than we do */
 struct run {
