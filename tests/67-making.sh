@@ -9,6 +9,7 @@
 gateways "LogLevel VERBOSE"
 start_peer echo echo
 start_peer bound bound
+start_peer silent silent
 mkdir "$T/cm"
 
 # sharing LINES...: all gateways have these settings.
@@ -167,6 +168,33 @@ failures()
 	equal "nothing is shared" "$(ls "$T/cm")" ""
 	write_config gw1 gw2 gw3 target
 	logins >/dev/null
+	sharing "	ControlMaster auto" "	ControlPersist 60" \
+	    "	StrictHostKeyChecking accept-new" \
+	    "	UserKnownHostsFile $T/fresh"
+	may_say='^proxyhop: gw1 \(hop 1\): ssh: Warning: Permanently added' \
+	    carries "what ssh says is said" -J gw1
+	equal "what ssh says is said: once" \
+	    "$(grep -c Permanently "$T/carries.err")" 1
+	leave gw1
+	logins >/dev/null
+	# the first of three refuses: nobody is logged in to, or asked, twice
+	sharing "	ControlMaster auto" "	ControlPersist 60"
+	refused "the first of three refuses" 1 \
+	    '^proxyhop: gw1 \(hop 1 of 3, .*\): shared: ssh, .*Permission denied' \
+	    hop -J gw1,gw2,gw3 -o gw1:PreferredAuthentications=password \
+	    127.0.0.1 22
+	equal "the first of three refuses: connections" "$(logins)" "1 0 0 "
+	hop -J gw1,gw2,gw3 -o gw3:PreferredAuthentications=password \
+	    -o gw3:LogLevel=QUIET 127.0.0.1 22 </dev/null >"$T/refused.out" \
+	    2>"$T/refused.err"
+	equal "the last of three refuses, quietly: status" $? 1
+	equal "the last of three refuses, quietly: connections, no word" \
+	    "$(logins)$(cat "$T/refused.err")" "1 1 1 "
+	leave gw2 gw1
+	refused "one that does not answer: the time of its own" 2 \
+	    '^proxyhop: gw1 \(hop 1 of 1, .*\): shared: ssh, .*timed out' \
+	    hop -J gw1 -o "gw1:Port=${PORT[silent]}" -o ConnectTimeout=1 \
+	    127.0.0.1 22
 }
 
 # twenty at once, from nothing.

@@ -326,24 +326,44 @@ after(const struct chain *c, const struct hop *hop, int *port)
 	return next == NULL ? c->plan->host : next->hostname;
 }
 
-/* Looks for a shared connection to hop, or has one made if ssh -J would. */
+/* Has ssh log in to hop and share that, unless another of us has meanwhile. */
 static int
-try_shared(struct chain *c, const struct hop *hop, int make)
+make_master(struct chain *c, const struct hop *hop)
 {
 	struct link *l = links_to(c, hop);
-	int absent, claim = -1, port, status;
-	const char *host = after(c, hop, &port);
+	int claim, status;
 
-	status = share_find(c, l, host, port, &absent);
-	if (status != OK || !absent || !make || !plan_shares(c->plan, hop))
-		return status;
 	status = master_wait(c, l, &claim);
 	if (status == OK && !share_listens(hop))
 		status = master_start(c, l);
-	if (status == OK)
-		status = share_find(c, l, host, port, NULL);
 	if (claim != -1)
 		close(claim);
+	return status;
+}
+
+/*
+ * Has the connection to hop shared, and those to the hops before it that ssh -J
+ * would share on the way, the nearest first: what fails is then said of the hop
+ * that it is about, and nobody is asked twice.
+ */
+static int
+make_masters(struct chain *c, const struct hop *last)
+{
+	const struct hop *hop = last, *before;
+	int status = OK;
+
+	while ((before = TAILQ_PREV(hop, hops, entry)) != NULL &&
+	    (before->controlpath == NULL || !share_listens(before)))
+		hop = before;
+	for (; status == OK; hop = TAILQ_NEXT(hop, entry)) {
+		if (plan_shares(c->plan, hop)) {
+			status = make_master(c, hop);
+			if (!share_listens(hop))
+				break;
+		}
+		if (hop == last)
+			break;
+	}
 	return status;
 }
 
@@ -356,11 +376,22 @@ static int
 find_shared(struct chain *c, int make)
 {
 	const struct hop *hop;
-	int status;
+	const char *host;
+	int absent, port, status;
 
-	TAILQ_FOREACH_REVERSE(hop, &c->plan->hops, hops, entry)
-		if ((status = try_shared(c, hop, make)) != OK || c->share != NULL)
+	TAILQ_FOREACH_REVERSE(hop, &c->plan->hops, hops, entry) {
+		host = after(c, hop, &port);
+		status = share_find(c, links_to(c, hop), host, port, &absent);
+		if (status == OK && absent && make &&
+		    plan_shares(c->plan, hop)) {
+			make = 0;
+			if ((status = make_masters(c, hop)) == OK)
+				status = share_find(c, links_to(c, hop), host,
+				    port, NULL);
+		}
+		if (status != OK || c->share != NULL)
 			return status;
+	}
 	c->n = 0;
 	return OK;
 }

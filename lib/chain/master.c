@@ -31,8 +31,8 @@ struct master {
 	int		 err;		/* what it says; -1: no more */
 	char		 line[400];	/* the next of that, so far */
 	size_t		 len;
-	char		*said;		/* the last, not shown yet; printable */
-	uint64_t	 when;		/* ms; that came */
+	struct strlist	 said;		/* lines not shown yet; printable */
+	uint64_t	 when;		/* ms; the last of them */
 	int		 shown;		/* lines */
 	int		 alone;		/* it will not share */
 };
@@ -69,18 +69,28 @@ start(struct master *m, const struct plan *plan)
 	return m->pid == -1 ? -1 : fcntl(m->err, F_SETFL, O_NONBLOCK);
 }
 
-/* Shows the last line that it has said, if there is one. */
+static int
+quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
+}
+
+/* Shows what it has said: it goes on, and this is not why it fails. */
 static void
 show(struct master *m)
 {
-	if (m->said != NULL && m->shown++ < MAX_LINES)
-		say("%s (hop %d): ssh: %s", m->link->hop->name,
-		    m->link->number, m->said);
-	free(m->said);
-	m->said = NULL;
+	size_t i;
+
+	for (i = 0; i < m->said.n && !quiet(m->link->hop); i++)
+		if (m->shown++ < MAX_LINES)
+			say("%s (hop %d): ssh: %s", m->link->hop->name,
+			    m->link->number, m->said.v[i]);
+	strlist_free(&m->said);
 }
 
-/* A line is there; what it was kept for is over. */
+/* A line is there. */
 static void
 end_line(struct master *m)
 {
@@ -88,8 +98,9 @@ end_line(struct master *m)
 		return;
 	m->line[m->len] = '\0';
 	m->len = 0;
-	show(m);
-	m->said = str_quote(m->line);
+	if (m->said.n >= MAX_LINES)
+		show(m);
+	strlist_add(&m->said, str_quote(m->line));
 	m->when = now();
 	m->alone |= strstr(m->line, "disabling multiplexing") != NULL;
 }
@@ -143,7 +154,7 @@ attend(struct chain *c, struct master *m, uint64_t until)
 		/* the master that is left may have it still */
 		if (m->pid == 0 && until == 0)
 			until = now() + QUIET;
-		if (m->said != NULL && m->pid > 0 && now() > m->when + QUIET)
+		if (m->said.n > 0 && m->pid > 0 && now() > m->when + QUIET)
 			show(m);
 		if (m->pid > 0 && until == 0 && share_listens(m->link->hop))
 			until = now() + SETTLE;
@@ -167,37 +178,49 @@ stop(struct master *m)
 	}
 	if (m->err != -1)
 		close(m->err);
-	free(m->said);
+	strlist_free(&m->said);
 }
 
-/* Has the hop refused, so that it is no use to log in to it again at once? */
+/*
+ * Is it no use to log in to the hop again at once, since it has refused, or has
+ * not answered in time?  Returns the status that this is, or OK.
+ */
 static int
-refused(const char *said)
+verdict(const char *said)
 {
-	static const char *const finals[] = { "Permission denied",
-	    "Host key verification failed", "Too many authentication",
-	    NULL };
-	size_t i;
+	static const struct {
+		const char	*part;
+		int		 status;
+	} rows[] = {
+		{ "Permission denied", GIVEUP },
+		{ "Host key verification failed", GIVEUP },
+		{ "Too many authentication", GIVEUP },
+		{ "timed out", RETRY },
+		{ NULL, OK }
+	};
+	size_t i = 0;
 
-	for (i = 0; said != NULL && finals[i] != NULL; i++)
-		if (strstr(said, finals[i]) != NULL)
-			return 1;
-	return 0;
+	while (rows[i].part != NULL &&
+	    (said == NULL || strstr(said, rows[i].part) == NULL))
+		i++;
+	return rows[i].status;
 }
 
-/* It has ended, and shares nothing. */
+/* It has ended, and shares nothing; its last line tells why. */
 static int
 judge(struct chain *c, struct master *m)
 {
+	const char *said = m->said.n == 0 ? NULL : m->said.v[m->said.n - 1];
 	struct link *l = m->link;
+	int status = verdict(said);
 
-	if (refused(m->said))
-		return fail(c, l, GIVEUP, "ssh, which was to log in and share "
+	if (status != OK)
+		return fail(c, l, status, "ssh, which was to log in and share "
 		    "the connection, failed: it says \"%s\"; without it: "
-		    "-o %s:ControlPath=none", m->said, l->hop->name);
+		    "-o %s:ControlPath=none", said, l->hop->name);
 	say_debug(1, "%s (hop %d): ssh did not log in and share the "
 	    "connection%s%s", l->hop->name, l->number,
-	    m->said == NULL ? "" : ": ", m->said == NULL ? "" : m->said);
+	    said == NULL ? "" : ": ", said == NULL ? "" : said);
 	return OK;
 }
 
@@ -218,9 +241,12 @@ master_start(struct chain *c, struct link *l)
 	link_stage(l, STAGE_SHARED);
 	if (start(&m, c->plan) == 0)
 		status = attend(c, &m, 0);
-	if (status == OK && m.pid == 0 && !(WIFEXITED(m.status) &&
-	    WEXITSTATUS(m.status) == 0))
-		status = judge(c, &m);
+	if (status == OK && m.pid == 0) {
+		if (WIFEXITED(m.status) && WEXITSTATUS(m.status) == 0)
+			show(&m);
+		else
+			status = judge(c, &m);
+	}
 	stop(&m);
 	return status;
 }

@@ -151,10 +151,10 @@ void
 plan_master(const struct plan *plan, const struct hop *hop, int n,
     struct strlist *argv)
 {
-	const char *extra[4] = { "ClearAllForwardings=yes" };
+	const char *extra[6] = { "ClearAllForwardings=yes" };
 	struct question q = { .conf = plan->conf, .number = n,
 	    .extra = extra };
-	char *command = NULL, *proxy = NULL;
+	char *command = NULL, *proxy = NULL, *limit = NULL;
 	size_t i = 1;
 
 	strlist_add(argv, xstrdup("ssh"));
@@ -162,6 +162,14 @@ plan_master(const struct plan *plan, const struct hop *hop, int n,
 	strlist_add(argv, unexpanded(hop->controlpath));
 	if (hop->forkafterauthentication != NULL)
 		extra[i++] = "ForkAfterAuthentication=no";
+	if (hop->connecttimeout > 0)
+		extra[i++] = limit = xasprintf("ConnectTimeout=%d",
+		    hop->connecttimeout);
+	/* without a message it would be tried again */
+	if (hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0))
+		extra[i++] = "LogLevel=FATAL";
 	/* one that has a ProxyCommand which starts us would come back here */
 	if (n > 1)
 		command = earlier_command(plan, hop);
@@ -169,6 +177,7 @@ plan_master(const struct plan *plan, const struct hop *hop, int n,
 		extra[i++] = proxy = xasprintf("ProxyCommand=%s",
 		    command == NULL ? "none" : command);
 	ask_whom(argv, hop, &q);
+	free(limit);
 	free(proxy);
 	free(command);
 }
