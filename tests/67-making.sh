@@ -247,8 +247,12 @@ codes()
 	write_config gw1 gw2 gw3 target pam
 	conf "Host pam" "	ControlPath $T/cm/%n" "	ControlMaster auto" \
 	    "	ControlPersist 60" "	BatchMode no" "Match all"
+	may_say="no such identity" talk "ssh asks on the terminal" 0 \
+	    --wait 'Code' --type 123456 -- -J pam
+	carries "ssh asked on the terminal, once more" -J pam
+	leave pam
 	askpass "echo 123456"
-	carries "a one-time code" -J pam
+	may_say="no such identity" carries "a one-time code" -J pam
 	carries "a one-time code, once more" -J pam
 	equal "a one-time code: asked once, by ssh" "$(cat "$T/asked")" \
 	    "($ME@127.0.0.1) Code"
@@ -340,6 +344,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	skip "PAM of one's own needs root"
 fi
 . "$TESTS/pam.sh"
+. "$TESTS/talk.sh"
 trap clean_up EXIT
 IDENTITY=([pam]=$T/absent)
 pam_module
