@@ -193,6 +193,23 @@ secret()
 	check "nothing is left" gone
 }
 
+# Once it carries, there is no agent any more.
+carrying()
+{
+	local out
+
+	keys gw1=aes gw2=chacha
+	coproc { SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force \
+	    hop_exec -J gw1,gw2 127.0.0.1 "${PORT[echo]}" 2>"$T/err"; }
+	echo "there and back" >&"${COPROC[1]}"
+	read -r -t 20 out <&"${COPROC[0]}"
+	equal "it carries" "$out" "there and back"
+	equal "and its agent is gone by then" \
+	    "$(pgrep -f "ssh-agent -D -a $T" | wc -l) $(ls "$T/run")" "0 "
+	kill "$COPROC_PID"
+	wait "$COPROC_PID" 2>/dev/null
+}
+
 certificates()
 {
 	local steps
@@ -309,6 +326,7 @@ folders()
 passphrases
 unasked
 secret
+carrying
 certificates
 ends
 missing

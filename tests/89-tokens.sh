@@ -54,7 +54,8 @@ takes()
 
 gone()
 {
-	wait_until '[ -z "$(hop_pids)" ] && [ -z "$(ls "$T/run")" ]' 5
+	wait_until '[ -z "$(hop_pids)" ] && [ -z "$(ls "$T/run")" ] &&
+	    ! pgrep -f "ssh-agent -D -a $T" >/dev/null' 5
 }
 
 # What the device has done, how often.
@@ -128,7 +129,7 @@ touches()
 # A passphrase of the file's, a PIN of the device's.
 device_pins()
 {
-	local may_say='gw1 \(hop 1 of 1\): touch the key ' pin
+	local may_say='gw1 \(hop 1 of 1\): touch the key ' pin signal
 
 	pin='@gw1 \(hop 1 of 1\): Enter PIN .*ED25519-SK key SHA256:.*: '
 	takes round sealed
@@ -154,6 +155,14 @@ device_pins()
 	pin_fails "a wrong PIN" 1 --wait "$pin" --type 999 --
 	ssh_gets "a wrong PIN" 255 --wait 'Enter PIN for .*: ' --type 999
 	pin_fails "no answer" 1 --wait "$pin" --key d --
+	for signal in KILL TERM; do
+		"$PYTHON" "$TESTS/terminal.py" --out "$T/talk" --wait "$pin" \
+		    --run "kill -$signal \$CHILD" -- \
+		    "$PROXYHOP" -F "$CONF" -J gw1 127.0.0.1 "${PORT[echo]}"
+		equal "SIG$signal while the agent asks: with echo" \
+		    "$(field echo_after "$T/talk.info")" on
+		check "SIG$signal while the agent asks: nothing is left" gone
+	done
 	hop -J gw1 127.0.0.1 "${PORT[echo]}" >"$T/out" 2>"$T/err" </dev/null
 	check "no terminal" grep -Eq \
 	    'would do, but the agent did not sign.*nobody to ask' "$T/err"
