@@ -307,6 +307,42 @@ stops "a ticket that has ended, and no key" gw1 \
     "no Kerberos ticket \(kinit\): .*expired"
 cp "$T/ssh_config.keys" "$T/ssh_config"
 
+# A server that breaks the rules of the method: bounded, and no more than one
+# line; ssh says as much of it.
+if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
+	with mine
+	new_key "$T/bad.key" -t ecdsa -m PEM
+	for mode in oid empty huge spnego twice token tokens errors early \
+	    complete noise; do
+		"$PYTHON" "$TESTS/badgss.py" "$T/bad.key" $mode </dev/null \
+		    >"$T/$mode.log" 2>"$T/$mode.err" &
+		PID[$mode]=$!
+		SERVERS+=("${PID[$mode]}")
+		PORT[$mode]=
+	done
+	for mode in oid empty huge spnego twice token tokens errors early \
+	    complete noise; do
+		wait_for "$T/$mode.log" '^listening ' || exit 1
+		PORT[$mode]=$(sed -n 's/^listening //p' "$T/$mode.log")
+		known $mode "$T/bad.key" >>"$T/known_hosts"
+		conf "$(host_block $mode)" "GSSAPIAuthentication yes"
+		case $mode in
+		twice|tokens|early)
+			refused "a server that sends $mode" 2 \
+			    "^proxyhop: $mode .*: auth: it sent a message out of turn" \
+			    hop -J $mode 127.0.0.1 "${PORT[echo]}"
+			;;
+		*)	carries "a server that sends $mode: and then a key" \
+			    -J $mode
+			;;
+		esac
+	done
+	settings
+	carries "and then an honest one" -J gw1
+else
+	echo "skip $NAME: servers that break the rules: no python3-paramiko"
+fi
+
 # No network is touched where there is no ticket.
 if command -v strace >/dev/null; then
 	with none

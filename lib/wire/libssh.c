@@ -41,6 +41,7 @@ static const struct phrase {
 	{ "Wrong state in callback_receive_banner",
 	    "it sends what is no SSH banner", NULL },
 	{ "read_packet()", "it sent what is no SSH packet", NULL },
+	{ REJECTED, "it sent a message out of turn", NULL },
 	{ "HMAC error", "a packet from it was not intact", NULL },
 	{ "Decryption error", "a packet from it was not intact", NULL },
 	{ "Access denied for ", "connection closed", NULL },
