@@ -9,6 +9,7 @@
 new_key "$T/ca"
 gateways "TrustedUserCAKeys $T/ca.pub"
 start_peer echo echo
+start_sshd few "MaxAuthTries 2"
 start_sshd certs "TrustedUserCAKeys $T/ca.pub" "AuthorizedKeysFile none"
 mkdir "$T/run"
 export XDG_RUNTIME_DIR=$T/run
@@ -34,9 +35,9 @@ ssh-keygen -q -p -N "open sesame" -f "$T/sealed" >/dev/null
 # with LINE...: the config of gw1 and certs; id is their only other key.
 with()
 {
-	IDENTITY=([gw1]=$T/absent [certs]=$T/absent)
-	write_config gw1 gw2 gw3 target certs
-	conf "Host *" "BatchMode ${batch:-no}" "Host gw1 certs" "$@"
+	IDENTITY=([gw1]=$T/absent [certs]=$T/absent [few]=$T/absent)
+	write_config gw1 gw2 gw3 target certs few
+	conf "Host *" "BatchMode ${batch:-no}" "Host gw1 certs few" "$@"
 	rm -f "$DEVICE.log"
 	forget gw1
 }
@@ -266,7 +267,19 @@ cards()
 	check "both are named" grep -Eq \
 	    "first $(fingerprint "$T/first.pub"), second SHA256|second SHA256.*, first SHA256" \
 	    "$T/talk.err"
-	sed -i "s|IdentityFile $T/absent|IdentityFile $T/id|" "$CONF"
+	takes second
+	new_key "$T/wrong1"
+	new_key "$T/wrong2"
+	with "IdentitiesOnly no" "PKCS11Provider $MODULE" \
+	    "IdentityFile $T/wrong1" "IdentityFile $T/wrong2"
+	talk "a server that hangs up after two files: back with the token" 0 \
+	    --wait '@few \(hop 1 of 1\): Enter PIN for .*: ' \
+	    --type "$PIN" -- -J few
+	check "a server that hangs up after two files: ssh" \
+	    env SSH_ASKPASS="$T/askpass" SSH_ASKPASS_REQUIRE=force \
+	    ssh -F "$CONF" few true
+	takes
+	with "IdentitiesOnly no" "PKCS11Provider $MODULE" "IdentityFile $T/id"
 	talk "a file that will do: the token is not used" 0 \
 	    --never "Enter PIN" -- -J gw1
 	check "nothing is left" gone

@@ -566,7 +566,8 @@ identity_left(const struct login *login)
 {
 	const struct identity *id;
 
-	if (!login->agent_asked)
+	if (!login->agent_asked || (!login->token_asked &&
+	    login->l->hop->pkcs11provider != NULL))
 		return 1;
 	TAILQ_FOREACH(id, &login->identities, entry)
 		if (id->state == FRESH && signs(id))
