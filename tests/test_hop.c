@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 struct good {
 	char	spec[64], user[32], name[64];

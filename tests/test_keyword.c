@@ -2,7 +2,7 @@
 
 #include <criterion/criterion.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 static struct hop *
 gateway(void)

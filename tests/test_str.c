@@ -1,11 +1,11 @@
-/* Lists of strings, text made fit to be shown, names of files expanded. */
+/* Lists of strings, text made printable, names of files expanded. */
 
 #include <criterion/criterion.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 Test(str, list) {
 	struct strlist w = { NULL, 0 };

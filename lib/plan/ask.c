@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 extern char **environ;
 

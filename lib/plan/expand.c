@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 /*
  * Returns the user's home as the password file has it: ssh does not ask HOME

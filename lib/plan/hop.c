@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 /* What a host's name is made of: nothing that any shell takes for its own. */
 #define NAME_FIRST	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
@@ -331,4 +331,38 @@ hops_free(struct hops *hops)
 		TAILQ_REMOVE(hops, hop, entry);
 		hop_free(hop);
 	}
+}
+
+/* Is hop's HostName one?  Says why not: "-x" would be an option to a command. */
+int
+hop_good_hostname(const struct hop *hop)
+{
+	const char *why = hop_bad_host(hop->hostname);
+	char *seen;
+
+	if (why == NULL)
+		return 1;
+	seen = str_visible(hop->hostname);
+	say("%s: HostName %s: %s", hop->name, seen, why);
+	free(seen);
+	return 0;
+}
+
+/* A command that is not none, and does not run us: that started us. */
+int
+hop_other_command(const char *command)
+{
+	const char *name;
+	size_t len;
+
+	if (!keyword_is_set(command))
+		return 0;
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	len = strcspn(command, " \t");
+	name = memrchr(command, '/', len);
+	name = name == NULL ? command : name + 1;
+	len -= name - command;
+	return len != strlen("proxyhop") || strncmp(name, "proxyhop", len) != 0;
 }

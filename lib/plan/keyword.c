@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 enum kind {
 	STRING,
@@ -394,4 +394,11 @@ keyword_each(const struct hop *hop, void (*fn)(const char *, size_t,
 			fn(k->name, 0, number, arg);
 		}
 	}
+}
+
+/* Is the value of a setting given, and something else than none? */
+int
+keyword_is_set(const char *value)
+{
+	return value != NULL && strcasecmp(value, "none") != 0;
 }

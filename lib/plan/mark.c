@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 #define PLAIN	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
 		"0123456789._-:@,/=+%"
@@ -17,7 +17,7 @@
  * Match exec "test -z $PROXYHOP".
  */
 static char *
-route_text(const struct conf *conf)
+mark_text(const struct conf *conf)
 {
 	char *route, *p;
 
@@ -38,7 +38,7 @@ int
 mark_set(const struct conf *conf)
 {
 	const char *old = getenv(MARK);
-	char *route = route_text(conf), *mark, *rest, *entry;
+	char *route = mark_text(conf), *mark, *rest, *entry;
 	int depth = 0, again = 0;
 
 	mark = rest = xstrdup(old == NULL ? "" : old);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 #define SUFFIX	17	/* what ssh adds to the path for a moment: mux.c */
 
@@ -119,7 +119,7 @@ add_conf(char **line, const struct conf *conf)
 static char *
 earlier_command(const struct plan *plan, const struct hop *hop)
 {
-	char *program = os_program(), *route = plan_route(plan, hop, ",");
+	char *program = os_program(), *route = route_text(plan, hop, ",");
 	const struct option *option;
 	char *line = NULL, *full, *text;
 

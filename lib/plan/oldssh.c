@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 #define NOWHERE	"/nonexistent/"
 

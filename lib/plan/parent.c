@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 /* ssh's own options, of 9.x and 10.x. */
 #define OPTIONS	"+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:" \

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 /* What print_plan() knows while it prints one hop. */
 struct printer {

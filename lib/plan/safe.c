@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 #define MAX_LINKS	40	/* as Linux has it: path_resolution(7) */
 

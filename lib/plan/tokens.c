@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 /* What the %tokens of a command stand for; NULL: no such token there. */
 struct tokens {

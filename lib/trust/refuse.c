@@ -120,54 +120,6 @@ refuse_unknown(const struct trust *t)
 	return s;
 }
 
-/* Adds flag and value, which is quoted for a shell. */
-static void
-add_flag(char **to, const char *flag, const char *value)
-{
-	char *quoted, *s;
-
-	if (value == NULL)
-		return;
-	quoted = str_shell(value);
-	s = xasprintf("%s %s", flag, quoted);
-	str_append(to, " ", s);
-	free(s);
-	free(quoted);
-}
-
-/*
- * Returns the ssh command that reaches l's hop by the same route, and asks
- * about its key: with all that decides which server that is and where its key
- * is kept.  Of values that stand twice ssh takes the first.
- */
-static char *
-asking_ssh(const struct chain *c, const struct link *l)
-{
-	const struct conf *conf = c->plan->conf;
-	char *route = plan_route(c->plan, l->hop, ",");
-	char *port, *s = xstrdup("ssh");
-	char *name = str_shell(l->hop->name);
-	const struct option *o;
-
-	port = xasprintf("%d", l->hop->port);
-	if (strict_is(l->hop, "yes") || strict_is(l->hop, "true"))
-		str_append(&s, " ", "-o StrictHostKeyChecking=ask");
-	if (l->hop->batchmode == 1)
-		str_append(&s, " ", "-o BatchMode=no");
-	add_flag(&s, "-F", conf->configfile);
-	add_flag(&s, "-J", route);
-	TAILQ_FOREACH(o, &conf->options, entry)
-		if (!conf_own(o) && ask_concerns(o, l->hop, l->number))
-			add_flag(&s, o->flag == 'i' ? "-i" : "-o", o->text);
-	add_flag(&s, "-p", port);
-	add_flag(&s, "-l", l->hop->user);
-	str_append(&s, " ", name);
-	free(name);
-	free(port);
-	free(route);
-	return s;
-}
-
 /*
  * Notes that nobody has accepted t's key; ssh, by the same route, can ask.
  * Returns a status.
@@ -175,7 +127,7 @@ asking_ssh(const struct chain *c, const struct link *l)
 int
 refuse_unasked(struct trust *t)
 {
-	char *command = asking_ssh(t->c, t->l);
+	char *command = route_ssh(t->c->plan, t->l->hop, t->l->number);
 
 	(void)fail(t->c, t->l, GIVEUP, "Host key verification failed: %s; "
 	    "compare it, and accept it with: %s", t->unknown, command);

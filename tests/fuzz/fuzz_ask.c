@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

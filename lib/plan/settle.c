@@ -1,0 +1,209 @@
+/*
+ * The last settings of a hop: what ssh leaves to be expanded, what cannot be
+ * done, and times that nobody has set.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/local.h"
+
+/* What would be a surprise to leave out is refused by name. */
+static int
+beyond_us(const struct hop *hop)
+{
+	const char *value = hop->proxyusefdpass;
+
+	if (hop->proxycommand == NULL || !keyword_is_set(value) ||
+	    strcmp(value, "no") == 0 || strcmp(value, "false") == 0)
+		return 0;
+	say("%s: ProxyUseFdpass %s is not supported; -o %s:ProxyUseFdpass=no "
+	    "does without it", hop->name, value, hop->name);
+	return 1;
+}
+
+static int
+has_hash(const struct strlist *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (strstr(w->v[i], "%C") != NULL)
+			return 1;
+	return 0;
+}
+
+/* %C is a hash that ssh makes: as part of a RemoteCommand it tells it. */
+static int
+ask_hash(const struct plan *plan, struct hop *hop, int n)
+{
+	static const char *const remote[] = { "RemoteCommand=%C", NULL };
+	struct question q = { .conf = plan->conf, .number = n,
+	    .extra = remote };
+	struct hop *scratch;
+	char *earlier = NULL, *next;
+	int rc = -1;
+
+	if (plan->no_ssh ||
+	    (!has_hash(&hop->identityfile) && !has_hash(&hop->certificatefile) &&
+	    (hop->knownhostscommand == NULL ||
+	    strstr(hop->knownhostscommand, "%C") == NULL)))
+		return 0;
+	scratch = answers_scratch(hop);
+	if (n > 1 && !plan->no_jump)
+		q.earlier = earlier = route_text(plan, hop, ",");
+	q.next = next = route_next(plan, hop);
+	if (answers_one(scratch, &q, 0) == ANSWER_OK) {
+		hop->remotecommand = scratch->remotecommand;
+		scratch->remotecommand = NULL;
+		rc = 0;
+	}
+	free(earlier);
+	free(next);
+	hop_free(scratch);
+	return rc;
+}
+
+/* Expands the names of w for hop and drops those that say "none". */
+static int
+expand_words(const struct hop *hop, const char *key, struct strlist *w)
+{
+	struct strlist done = { NULL, 0 };
+	const char *why;
+	char *file;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (!keyword_is_set(w->v[i]))
+			continue;
+		if ((file = expand_file(hop, w->v[i], &why)) == NULL) {
+			say("%s: %s %s: %s", hop->name, key, w->v[i], why);
+			strlist_free(&done);
+			return -1;
+		}
+		strlist_add(&done, file);
+	}
+	strlist_free(w);
+	*w = done;
+	return 0;
+}
+
+/* ssh has expanded these, but for a leading ~ in old versions. */
+static void
+expand_known_hosts(struct strlist *w)
+{
+	char *file;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (strncmp(w->v[i], "~/", 2) != 0)
+			continue;
+		file = xasprintf("%s%s", expand_home(), w->v[i] + 1);
+		free(w->v[i]);
+		w->v[i] = file;
+	}
+	if (w->n == 1 && !keyword_is_set(w->v[0]))
+		strlist_free(w);
+}
+
+static int
+expand_revoked(struct hop *hop)
+{
+	const char *why;
+	char *file;
+
+	if (!keyword_is_set(hop->revokedhostkeys))
+		return 0;
+	if ((file = expand_file(hop, hop->revokedhostkeys, &why)) == NULL) {
+		say("%s: RevokedHostKeys %s: %s", hop->name,
+		    hop->revokedhostkeys, why);
+		return -1;
+	}
+	free(hop->revokedhostkeys);
+	hop->revokedhostkeys = file;
+	return 0;
+}
+
+/* A hop's LogLevel DEBUG, DEBUG1 .. DEBUG3: as many times -v. */
+static void
+raise_level(const struct hop *hop)
+{
+	if (hop->loglevel != NULL && strncmp(hop->loglevel, "DEBUG", 5) == 0)
+		say_more(hop->loglevel[5] == '\0' ? 1 :
+		    hop->loglevel[5] - '0');
+}
+
+/*
+ * Has somebody typed it?  ssh -G does not tell a setting from ssh's default.
+ */
+static int
+typed(const struct plan *plan, const struct hop *hop, int n,
+    const char *keyword)
+{
+	const struct option *option;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry)
+		if (ask_concerns(option, hop, n) && conf_names(option, keyword))
+			return 1;
+	return 0;
+}
+
+/* Is it a command that connects to hop, number n?  That has its own times. */
+static int
+by_command(const struct hop *hop, int n)
+{
+	return n > 1 ? TAILQ_PREV(hop, hops, entry)->forwardcommand != NULL :
+	    hop->proxycommand != NULL;
+}
+
+/* Sets the times of hop n for which ssh has no default, or none that ends. */
+void
+settle_times(const struct plan *plan, struct hop *hop, int n)
+{
+	if (hop->connecttimeout == -1)
+		hop->connecttimeout = by_command(hop, n) || typed(plan, hop, n,
+		    "ConnectTimeout") ? 0 : CONNECT_TIMEOUT;
+	if (hop->logintimeout == -1)
+		hop->logintimeout = LOGIN_TIMEOUT;
+	if (hop->serveraliveinterval <= 0 &&
+	    !typed(plan, hop, n, "ServerAliveInterval"))
+		hop->serveraliveinterval = ALIVE_INTERVAL;
+	if (hop->serveralivecountmax == -1)
+		hop->serveralivecountmax = ALIVE_COUNT;
+}
+
+/* Last hand at one hop: names expanded, what we cannot do refused. */
+static int
+settle_hop(const struct plan *plan, struct hop *hop, int n)
+{
+	settle_times(plan, hop, n);
+	if (!typed(plan, hop, n, "Ciphers"))
+		cipher_order(hop);
+	raise_level(hop);
+	expand_known_hosts(&hop->userknownhostsfile);
+	expand_known_hosts(&hop->globalknownhostsfile);
+	ignored_say(hop);
+	if (beyond_us(hop) || tokens_check(hop) == -1 ||
+	    expand_revoked(hop) == -1)
+		return -1;
+	return ask_hash(plan, hop, n) == -1 ||
+	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||
+	    expand_words(hop, "CertificateFile", &hop->certificatefile) == -1 ?
+	    -1 : 0;
+}
+
+/*
+ * Finishes the settings of all hops.  Returns 0, or -1 after saying what is
+ * wrong.
+ */
+int
+settle(struct plan *plan)
+{
+	struct hop *hop;
+	int n = 0;
+
+	TAILQ_FOREACH(hop, &plan->hops, entry)
+		if (settle_hop(plan, hop, ++n) == -1)
+			return -1;
+	return 0;
+}

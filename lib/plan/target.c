@@ -1,0 +1,99 @@
+/*
+ * The jump hosts where none were given: the ProxyJump that ssh has for the
+ * target, or its ProxyCommand, if that runs proxyhop.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/local.h"
+
+/* The arguments of command, from the program's name on, without "exec". */
+static const char *
+split_command(struct strlist *w, const char *command)
+{
+	command += strspn(command, " \t");
+	if (strncmp(command, "exec ", 5) == 0)
+		command += 5;
+	return strlist_split(w, command);
+}
+
+/*
+ * Returns the ProxyJump that ssh has for the target, allocated, and takes the
+ * target's HostName, since the last gateway cannot know what we call it here;
+ * or NULL after saying that it is none.
+ */
+static char *
+take_jump(struct plan *plan, const struct hop *target)
+{
+	if (!hop_good_hostname(target))
+		return NULL;
+	plan->host = plan->hostname = xstrdup(target->hostname);
+	return xstrdup(target->proxyjump);
+}
+
+/*
+ * The target's ProxyCommand in ssh_config runs us: what it says is what we
+ * would do for ssh.  Returns its -J allocated, or NULL if there is none, after
+ * saying what is wrong in *bad.
+ */
+static char *
+take_command(struct plan *plan, struct conf *conf, const struct hop *target,
+    int *bad)
+{
+	struct strlist w = { NULL, 0 };
+	const char *host, *port, *why;
+	char *command, *place;
+
+	if (!keyword_is_set(target->proxycommand) ||
+	    hop_other_command(target->proxycommand))
+		return NULL;
+	if ((*bad = !hop_good_hostname(target)) ||
+	    (command = tokens_proxy(target)) == NULL)
+		return NULL;
+	place = xasprintf("ProxyCommand of %s", plan->host);
+	if ((why = split_command(&w, command)) != NULL)
+		say("%s: %s", place, why);
+	*bad = why != NULL || conf_command(conf, &w, place, &host, &port) == -1;
+	if (!*bad && conf->jump != NULL && host != NULL &&
+	    hop_target(host, port, &plan->port, &why) == 0)
+		plan->host = plan->hostname = xstrdup(host);
+	strlist_free(&w);
+	free(place);
+	free(command);
+	return *bad || conf->jump == NULL ? NULL : xstrdup(conf->jump);
+}
+
+/*
+ * No route was given: ssh is asked for the ProxyJump of the target, for
+ * clients that have none, or its ProxyCommand, if that runs us.  Returns it
+ * allocated, or NULL after saying that there is none.
+ */
+char *
+target_jump(struct plan *plan, struct conf *conf)
+{
+	struct question q = { .conf = plan->conf };
+	struct hop *target;
+	enum answer answer;
+	char *jump = NULL, *next;
+	int bad = 0;
+
+	target = hop_new(plan->host, plan->host);
+	target->typed_port = plan->port;
+	q.next = next = route_next(plan, target);
+	answer = answers_one(target, &q, 0);
+	if (answer == ANSWER_NONE || answer == ANSWER_OLD)
+		answers_none(plan, 0);
+	if (answer == ANSWER_OK && keyword_is_set(target->proxyjump))
+		bad = (jump = take_jump(plan, target)) == NULL;
+	else if (answer == ANSWER_OK)
+		jump = take_command(plan, conf, target, &bad);
+	if (jump == NULL && !bad && answer != ANSWER_REFUSED)
+		say("no gateway for %s; give -J gateway, or write in "
+		    "ssh_config: Host %s, ProxyJump gateway; or in "
+		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
+		    "directly", plan->host, plan->host, plan->host);
+	free(next);
+	hop_free(target);
+	return jump;
+}
