@@ -29,11 +29,24 @@ link_pin(struct link *l, ssh_key key)
 	l->pin.key = key;
 }
 
-/* A key exchange is over; the first one has no key to compare with. */
+/*
+ * A key exchange is over, and libssh takes any host key then (RFC 4253, 9): it
+ * has to be the one that was checked, before anything else is read; the first
+ * exchange has none to compare with.
+ */
 void
 link_rekeyed(struct link *l)
 {
-	l->pin.rekeyed = l->pin.key != NULL;
+	ssh_key key = NULL;
+
+	if (l->pin.key == NULL)
+		return;
+	if (ssh_get_server_publickey(l->session, &key) != SSH_OK ||
+	    ssh_key_cmp(key, l->pin.key, SSH_KEY_CMP_PUBLIC) != 0) {
+		l->dead = l->pin.impostor = 1;
+		relay_breach(&l->relay, "another host key");
+	}
+	ssh_key_free(key);
 }
 
 /*
@@ -125,27 +138,6 @@ judge_rekey(struct link *l)
 }
 
 /*
- * Keys have been exchanged again, and libssh takes any host key then (RFC
- * 4253, 9): it has to be the one that was checked.
- */
-static void
-check_rekey(struct link *l)
-{
-	ssh_key key;
-
-	if (!l->pin.rekeyed)
-		return;
-	l->pin.rekeyed = 0;
-	if (ssh_get_server_publickey(l->session, &key) != SSH_OK) {
-		l->dead = l->pin.impostor = 1;
-		return;
-	}
-	if (ssh_key_cmp(key, l->pin.key, SSH_KEY_CMP_PUBLIC) != 0)
-		l->dead = l->pin.impostor = 1;
-	ssh_key_free(key);
-}
-
-/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -163,8 +155,7 @@ link_drive(struct link *l)
 		rc = ssh_event_dopoll(l->event, 0);
 		judge_answers(l);
 		judge_rekey(l);
-		l->dead = rc == SSH_ERROR || l->relay.breach != NULL;
-		check_rekey(l);
+		l->dead |= rc == SSH_ERROR || l->relay.breach != NULL;
 	}
 	(void)libssh_log_of(logged);
 	l->driven = now();

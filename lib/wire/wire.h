@@ -110,7 +110,6 @@ struct traffic {
 /* The host key that was checked; drive.c's alone. */
 struct pin {
 	ssh_key		 key;		/* NULL: none yet */
-	int		 rekeyed;	/* just now */
 	int		 impostor;	/* with another key */
 };
 
