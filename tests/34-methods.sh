@@ -48,7 +48,7 @@ kbdint()
 	check "asked once" [ "$(grep -o Password "$T/talk.tty" | wc -l)" -eq 1 ]
 	pam_asks '[tell:Your token was changed] off:Password:secret'
 	talk "what the server tells is shown with its question" 0 \
-	    --wait 'hop 1 of 1\): .*Your token was changed.*Password' \
+	    --wait '(?s)hop 1 of 1\): it says\s+\| Your token was changed\s+[^ ]*@pam \(hop 1 of 1\): Password' \
 	    --type secret --never '\\012' -- -J pam
 	pam_asks off:Contraseña:secret
 	LC_ALL=C.UTF-8 talk "UTF-8 in a UTF-8 locale" 0 \
@@ -347,9 +347,9 @@ END
 	conf "Host *" "BatchMode no"
 	may_say='it says "(Last login|two hours ago)"$' talk \
 	    "two rounds of two questions" 0 \
-	    --wait 'hop 1 of 1\): .*Round 1 of 2.*Name: ' --type me \
+	    --wait '(?s)hop 1 of 1\): it says.*\| Round 1\s+\| of 2\s.*\): Name: ' --type me \
 	    --wait 'hop 1 of 1\): .*Secret: ' --type secret1 \
-	    --wait 'Round 2 of 2.*Name: ' --type me \
+	    --wait '(?s)Round 2\s+\| of 2\s.*Name: ' --type me \
 	    --wait 'Secret: ' --type secret2 --never '\x1b' -- -J rounds
 	check "a round without a question is shown" \
 	    grep -q 'rounds (hop 1 of 1): it says "Last login"' "$T/talk.err"

@@ -214,7 +214,7 @@ words()
 	    127.0.0.1 "${PORT[echo]}" >"$T/out" 2>"$T/err"
 	equal "-v: stdout is the target's" "$(cat "$T/out")" "there and back"
 	check "-v shows it, with the hop" \
-	    grep -q '^proxyhop: f1 (hop 2): hark$' "$T/err"
+	    grep -q '^proxyhop: f1 (hop 2): it says "hark"$' "$T/err"
 	carries "much of it holds up nobody" -J gw1,f1 \
 	    -o "f1:ForwardCommand=yes hark | head -c 3000000 >&2; exec nc -N %h %p"
 

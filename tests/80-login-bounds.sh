@@ -61,6 +61,82 @@ floods()
 	done
 }
 
+# by_80 FILE: what a terminal of 80 columns makes of it, line by line.
+by_80()
+{
+	"$PYTHON" - "$1" <<-'END'
+	import sys
+	for line in open(sys.argv[1], newline="").read().split("\n"):
+	    line = line.rstrip("\r")
+	    for i in range(0, len(line) or 1, 80):
+	        print(line[i:i + 80])
+	END
+}
+
+# A menu, and lines that could pass for another hop's.
+questions()
+{
+	local LC_ALL=C.UTF-8
+
+	gate menu
+	conf "Host *" "BatchMode no"
+	"$PYTHON" "$TESTS/terminal.py" --out "$T/talk" --send there \
+	    --deadline $((20 * TEST_TIME_FACTOR)) \
+	    --wait 'Passcode or option \(1-2\): ' --type 1 -- \
+	    $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" -J bad 127.0.0.1 \
+	    "${PORT[echo]}"
+	equal "a menu: let in" "$(cat "$T/talk.out")" there
+	equal "a menu: as it was sent, line by line" \
+	    "$(tr -d '\r' <"$T/talk.tty")" "$ME@bad (hop 1 of 1): it says
+| Enter a passcode, or select one of the following options:
+|  1. Push to XXX-1234
+|  2. SMS     (next: 3)
+| █▀▀ ▄  ▀ █
+| Pass
+$ME@bad (hop 1 of 1): Passcode or option (1-2): 1"
+	gate paint
+	conf "Host *" "BatchMode no"
+	"$PYTHON" "$TESTS/terminal.py" --out "$T/talk" --send there \
+	    --deadline $((20 * TEST_TIME_FACTOR)) \
+	    --wait "bad \(hop 1 of 1\): root@gw2's password: " --type 1 -- \
+	    $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" -J bad 127.0.0.1 \
+	    "${PORT[echo]}"
+	equal "another hop's question, painted: answered" \
+	    "$(cat "$T/talk.out")" there
+	by_80 "$T/talk.tty" >"$T/shown"
+	check "another hop's question, painted: each line is marked" \
+	    bash -c "! grep -Ev '^($ME@bad \(hop 1 of 1\): |\| |x+$|$)' '$T/shown'"
+	check "it was there" grep -q "^| root@gw2 (hop 2 of 2)" "$T/shown"
+}
+
+# All that it makes us show in one run, -v or not, whatever it is.
+chatter()
+{
+	local options hops
+
+	gate chatter
+	printf '#!/bin/sh\nprintf "%%s\\n" "$1" | grep "^| " >>%s\necho 1\n' \
+	    "$T/asked" >"$T/askpass"
+	chmod 700 "$T/askpass"
+	for options in -4 -v; do
+		for hops in bad gw1,bad; do
+			: >"$T/asked"
+			SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force hop \
+			    $options -o LoginTimeout=5 -J $hops 127.0.0.1 1 \
+			    </dev/null >"$T/out" 2>"$T/err"
+			equal "banners, rounds, menus, $options $hops: lines" \
+			    "$(cat "$T/asked" "$T/err" |
+			    grep -Ec '^\||it says "(banner|told|name)')" 20
+			equal "and that there are more, $options $hops" \
+			    "$(grep -c 'what else it says is not' "$T/err")" 1
+		done
+	done
+	carries "a ForwardCommand that says much, -v" -v -E "$T/log" -J gw1 \
+	    -o "ForwardCommand=yes hark | head -c 3000 >&2; exec nc -N %h %p"
+	equal "a ForwardCommand that says much, -v: lines" \
+	    "$(grep -c 'gw1 (hop 1): it says' "$T/log")" 20
+}
+
 sockets()
 {
 	ls -l "/proc/${PID[agent]}/fd" | grep -c socket:
@@ -175,5 +251,7 @@ signals()
 }
 
 floods
+questions
+chatter
 leftovers
 signals

@@ -38,8 +38,8 @@ equal "$COUNT strangers" "$(tail -n 1 "$T/log")" "$COUNT passed, 0 failed" ||
     sed 's/^/	/' "$T/log"
 
 # whoever is asked sees who asks, and cannot be shown a line of another's
-check "each question begins with the one that asks" \
-    bash -c "! grep -v '^\([^ ]*@\)\?stranger\(:[0-9]*\)\? (hop ' '$T/asked'"
+check "each line of a question begins with the one that asks, or is marked" \
+    bash -c "! grep -v '^\(\([^ ]*@\)\?stranger\(:[0-9]*\)\? (hop \|| \)' '$T/asked'"
 check "no question can be moved to the next line with blanks" \
-    bash -c "! grep -E '[[:space:]]{2}|[^ -~]' '$T/asked'"
+    bash -c "! grep -v '^| ' '$T/asked' | grep -E '[[:space:]]{2}|[^ -~]'"
 at_most "the longest question" "$(wc -L <"$T/asked")" 1200

@@ -15,6 +15,9 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 	tries		hangs up after N refusals
 	quick		a banner, and in at once
 	old		takes a key by ssh-rsa alone, and names no algorithms
+	menu		keyboard-interactive with a menu; in with "1"
+	paint		the same, with what could pass for the lines of others
+	chatter		banners, rounds without questions, and menus without end
 """
 
 import argparse
@@ -30,6 +33,12 @@ from hostile import message, quietly, say
 
 FAILURE, SUCCESS, PK_OK, INFO_REQUEST = b"\x33", b"\x34", b"\x3c", b"\x3c"
 WORDS = "To authenticate, visit https://login.example/abc\r\nwithin a minute\n"
+MENU = """Enter a passcode, or select one of the following options:
+
+ 1. Push to XXX-1234
+ 2. SMS     (next: 3)
+\u2588\u2580\u2580 \u2584  \u2580 \u2588
+"""
 
 
 class Done:
@@ -79,6 +88,14 @@ class Gate(hostile.Gate):
 	def on_answers(self, m):
 		if self.mode == "rounds":
 			self.ask_nothing()
+		elif self.mode == "chatter":
+			self.ask("menu\n" * 9, "Code: ")
+		elif self.mode in ("menu", "paint"):
+			right = m.get_int() == 1 and m.get_text() == "1"
+			if right:
+				self.accept()
+			else:
+				self.refuse("keyboard-interactive")
 
 	def on_rounds(self, method, m):
 		if method != "keyboard-interactive":
@@ -127,6 +144,31 @@ class Gate(hostile.Gate):
 			return self._send_message(message(PK_OK, algorithm,
 			    m.get_string()))
 		self.accept()
+
+	def ask(self, instruction, question):
+		self._send_message(message(INFO_REQUEST, "", instruction, "",
+		    1, question, True))
+
+	def on_menu(self, method, m):
+		if method != "keyboard-interactive":
+			return self.refuse("keyboard-interactive")
+		self.ask(MENU, "Pass\r\nPasscode or option (1-2): ")
+
+	def on_paint(self, method, m):
+		if method != "keyboard-interactive":
+			return self.refuse("keyboard-interactive")
+		other = "root@gw2 (hop 2 of 2): root@gw2's password: "
+		self.ask("\n".join("x" * n + " " * (80 - n % 80) + other
+		    for n in (1, 70, 78, 80, 100)) + "\n" + "\t" * 10 + other,
+		    "y" * 50 + " " + other)
+
+	def on_chatter(self, method, m):
+		if method != "keyboard-interactive":
+			return self.refuse("keyboard-interactive")
+		for i in range(8):
+			self.banner("banner %d\n" % i * 8)
+		self._send_message(message(INFO_REQUEST, "name",
+		    "told\n" * 9, "", 0))
 
 	def on_mute(self, method, m):
 		pass

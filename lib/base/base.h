@@ -53,6 +53,9 @@ void	 str_append(char **, const char *, const char *);
 char	*str_visible(const char *);
 #define QUOTE_MAX	200	/* bytes of a quotation */
 char	*str_quote(const char *);
+char	*str_fold(const char *);
+size_t	 str_columns(const char *);
+void	 str_wrap(char **, const char *, size_t);
 char	*str_base64(const void *, size_t);
 int	 str_unbase64(const char *, unsigned char **);
 char	*str_shell(const char *);
@@ -103,5 +106,6 @@ char	*os_program(void);
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);
 int	 terminal_taken(void);
+int	 terminal_columns(void);
 
 #endif

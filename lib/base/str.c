@@ -160,9 +160,103 @@ str_visible(const char *s)
 	return text;
 }
 
-/* Copies s without blanks at its ends, and with one wherever there are more. */
+/* Returns the length of the character at s, and adds to *columns its width. */
+static size_t
+one_character(const char *s, size_t *columns)
+{
+	mbstate_t state = { 0 };
+	wchar_t wc;
+	size_t n = mbrtowc(&wc, s, strlen(s), &state);
+
+	if (n == 0 || n == (size_t)-1 || n == (size_t)-2) {
+		++*columns;
+		return 1;
+	}
+	*columns += wcwidth(wc) > 0 ? wcwidth(wc) : 0;
+	return n;
+}
+
+/* Returns how many columns of a terminal s takes. */
+size_t
+str_columns(const char *s)
+{
+	locale_t was = uselocale(characters());
+	size_t columns = 0;
+
+	while (*s != '\0')
+		s += one_character(s, &columns);
+	(void)uselocale(was);
+	return columns;
+}
+
+/* Appends the n bytes at s as a line, without the blanks at their end. */
+static void
+add_piece(char **to, const char *s, size_t n)
+{
+	char *piece;
+
+	while (n > 0 && s[n - 1] == ' ')
+		n--;
+	if (n == 0)
+		return;
+	piece = xstrndup(s, n);
+	str_append(to, "\n", piece);
+	free(piece);
+}
+
+/* Returns a stranger's line, printable, at most QUOTE_MAX columns of it. */
 static char *
-fold(const char *s)
+cut_line(const char *s)
+{
+	char *line = xstrdup(s), *seen, *p;
+	size_t columns = 0;
+
+	for (p = line; *p != '\0'; p++)
+		if (*p == '\t')
+			*p = ' ';
+	p = seen = str_visible(line);
+	free(line);
+	while (*p != '\0' && columns < QUOTE_MAX)
+		p += one_character(p, &columns);
+	*p = '\0';
+	return seen;
+}
+
+/*
+ * Appends to the lines in *to (NULL: none) what a stranger says in one line,
+ * printable and cut, in pieces of at most width columns, none if it is blank.
+ * It is broken at blanks alone: a word may be wider, but what the terminal then
+ * begins a line with is only a part of that.
+ */
+void
+str_wrap(char **to, const char *s, size_t width)
+{
+	char *seen, *p, *start, *blank = NULL;
+	locale_t was = uselocale(characters());
+	size_t columns = 0;
+
+	for (p = start = seen = cut_line(s); *p != '\0';) {
+		if (*p == ' ' && p > start)
+			blank = p;
+		p += one_character(p, &columns);
+		if (columns <= width || blank == NULL)
+			continue;
+		add_piece(to, start, blank - start);
+		p = start = blank + strspn(blank, " ");
+		columns = 0;
+		blank = NULL;
+	}
+	add_piece(to, start, p - start);
+	(void)uselocale(was);
+	free(seen);
+}
+
+/*
+ * Returns a copy of s without blanks at its ends, and with one wherever there
+ * are more, which the caller frees.
+ */
+char *
+str_fold(const char *s)
 {
 	char *folded = xcalloc(1, strlen(s) + 1), *to = folded;
 
@@ -185,7 +279,7 @@ fold(const char *s)
 char *
 str_quote(const char *s)
 {
-	char *folded = fold(s), *seen = str_visible(folded), *p;
+	char *folded = str_fold(s), *seen = str_visible(folded), *p;
 	size_t end = QUOTE_MAX - strlen("...");
 
 	free(folded);

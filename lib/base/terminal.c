@@ -10,7 +10,10 @@
  * lock, and all is as with other programs.
  */
 
+#include <sys/ioctl.h>
+
 #include <fcntl.h>
+#include <paths.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -66,4 +69,19 @@ terminal_taken(void)
 	taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 	close(fd);
 	return taken;
+}
+
+/* Returns how many columns it has, 80 if that is not known. */
+int
+terminal_columns(void)
+{
+	struct winsize ws;
+	int fd, columns = 80;
+
+	if ((fd = open(_PATH_TTY, O_RDWR | O_NOCTTY | O_CLOEXEC)) == -1)
+		return columns;
+	if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0)
+		columns = ws.ws_col;
+	close(fd);
+	return columns;
 }

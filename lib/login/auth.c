@@ -40,24 +40,76 @@ attempts(const struct hop *hop)
 	    hop->numberofpasswordprompts;
 }
 
-/* Adds the lines of a server's text to *to as one line that can be shown. */
+/* Adds the lines of a server's text to *to, as wide as the terminal is. */
 static void
-add_lines(char **to, const char *lines)
+add_lines(char **to, const char *lines, size_t width)
 {
-	char *copy, *rest, *line, *seen;
+	char *copy, *rest, *line;
 	int n = 0;
 
 	copy = rest = xstrdup(lines);
-	while (n < LINES_MAX && (line = strsep(&rest, "\r\n")) != NULL) {
-		if (*line == '\0')
-			continue;
-		n++;
-		seen = str_quote(line);
-		if (*seen != '\0')
-			str_append(to, " ", seen);
-		free(seen);
-	}
+	while (n++ < QUOTE_MAX && (line = strsep(&rest, "\r\n")) != NULL)
+		str_wrap(to, line, width);
 	free(copy);
+}
+
+/* Is there room for line, in one line of the terminal, behind the label? */
+static int
+fits(struct login *login, const char *line, size_t width)
+{
+	char *label = prompt_label(login->c, login->l);
+	size_t begin = str_columns(label) % width;
+
+	free(label);
+	return begin + str_columns(line) < width;
+}
+
+/* Leaves of the lines those that may still be shown. */
+static char *
+allowed_lines(struct link *l, char *lines)
+{
+	char *shown = NULL, *line;
+
+	while ((line = strsep(&lines, "\n")) != NULL)
+		if (link_may_show(l))
+			str_append(&shown, "\n", line);
+	return shown;
+}
+
+/*
+ * Returns what is to be asked: the server's name for it and its instruction, if
+ * it is the first of a round (RFC 4256, 3.2), and its question.  The last line stands where the answer is typed, unless it
+ * would go on in the terminal's next line.
+ */
+static char *
+question_text(struct login *login, const char *question, int first)
+{
+	ssh_session s = login->l->session;
+	size_t width = terminal_columns(), len = strlen(question);
+	size_t room = width > 20 ? width - 3 : 20;
+	char *lines = NULL, *text, *last, *asked = NULL;
+
+	if (first) {
+		add_lines(&lines, ssh_userauth_kbdint_getname(s), room);
+		add_lines(&lines, ssh_userauth_kbdint_getinstruction(s), room);
+	}
+	add_lines(&lines, question, room);
+	if (lines == NULL)
+		return xstrdup("");
+	last = strrchr(lines, '\n');
+	last = last == NULL ? lines : last + 1;
+	if (fits(login, last, width)) {
+		asked = str_fold(last);
+		last[last == lines ? 0 : -1] = '\0';
+	}
+	text = *lines == '\0' ? NULL : allowed_lines(login->l, lines);
+	/* what is typed stands apart from it */
+	if (asked != NULL && len > 0 && question[len - 1] == ' ')
+		str_append(&asked, "", " ");
+	str_append(&text, "\n", asked == NULL ? "" : asked);
+	free(asked);
+	free(lines);
+	return text;
 }
 
 /* One question of the server's, with the name and instruction before it. */
@@ -65,18 +117,12 @@ static int
 answer_one(struct login *login, unsigned i)
 {
 	ssh_session s = login->l->session;
-	char answer[ANSWER_MAX] = "", *text = NULL, echo;
-	const char *question = ssh_userauth_kbdint_getprompt(s, i, &echo);
-	size_t len = strlen(question);
+	char answer[ANSWER_MAX] = "", *text, echo;
 	int rc;
 
-	add_lines(&text, ssh_userauth_kbdint_getname(s));
-	add_lines(&text, ssh_userauth_kbdint_getinstruction(s));
-	add_lines(&text, question);
-	/* what is typed stands apart from it */
-	if (text != NULL && len > 0 && question[len - 1] == ' ')
-		str_append(&text, "", " ");
-	rc = auth_ask(login, text == NULL ? "" : text, echo, answer);
+	text = question_text(login, ssh_userauth_kbdint_getprompt(s, i, &echo),
+	    i == 0);
+	rc = auth_ask(login, text, echo, answer);
 	if (rc == 0)
 		(void)ssh_userauth_kbdint_setanswer(s, i, answer);
 	explicit_bzero(answer, sizeof(answer));
@@ -476,7 +522,7 @@ auth(struct login *login)
 	auth_renew(login);
 	result = try_methods(login);
 	status = login->status;
-	if ((says = banner(l)) != NULL)
+	if ((says = banner(l)) != NULL && say_level() >= 1 && link_may_show(l))
 		link_tell(l, 1, "it says \"%s\"", says);
 	free(says);
 	if (status == OK && result != YES)

@@ -16,6 +16,7 @@ int	 prompt_possible(const struct hop *);
 const char *prompt_asker(void);
 int	 prompt_askpass(const char *, const char *);
 char	*prompt_text(const struct chain *, const struct link *, const char *);
+char	*prompt_label(const struct chain *, const struct link *);
 int	 prompt(struct chain *, struct link *, const char *, int, char *,
 	    int *);
 
@@ -146,7 +147,6 @@ struct login {
 	int		 trying;	/* the method now, as these */
 	int		 listed;	/* the server has said what it takes */
 	int		 partial;	/* methods taken where more is wanted */
-	int		 told;		/* lines of the server's, shown */
 	uint64_t	 heard;		/* bytes from it, when last looked */
 	uint64_t	 since;		/* ms; when its time began anew */
 	int		 renewals;	/* how often it has */
@@ -179,7 +179,6 @@ int	 auth_returns(struct login *);
 void	 auth_free(struct login *);
 
 /* turn.c: one step of a login */
-#define LINES_MAX	20	/* of a server's, shown in one login */
 
 int	 auth_over(const struct link *);
 void	 auth_renew(struct login *);

@@ -250,17 +250,39 @@ prompt_possible(const struct hop *hop)
 	return hop->batchmode != 1 && choose() != NOBODY;
 }
 
-/* A question about l's hop, as it is shown; the caller frees it. */
+/* Returns what a question about l's hop begins with; the caller frees it. */
+char *
+prompt_label(const struct chain *c, const struct link *l)
+{
+	return xasprintf("%s@%s (hop %d of %d): ", l->hop->user, l->hop->name,
+	    l->number, c->plan->nhops);
+}
+
+/*
+ * A question about l's hop, as it is shown, each line as what it is; the caller
+ * frees it.
+ */
 char *
 prompt_text(const struct chain *c, const struct link *l, const char *text)
 {
-	return xasprintf("%s@%s (hop %d of %d): %s", l->hop->user, l->hop->name,
-	    l->number, c->plan->nhops, text);
+	char *label = prompt_label(c, l), *shown = NULL, *line, *rest, *copy;
+
+	copy = rest = xstrdup(text);
+	if (strchr(text, '\n') != NULL)
+		shown = xasprintf("%sit says", label);
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		str_append(&shown, "\n", rest == NULL ? label : "| ");
+		str_append(&shown, "", line);
+	}
+	free(copy);
+	free(label);
+	return shown;
 }
 
 /*
  * Asks a person about l's hop: text, which is printable, after the user, the
- * hop's name and its number.  The hop's time-out does not run meanwhile.
+ * hop's name and its number.  Lines before the last are a server's: they are
+ * shown first, each marked.  The hop's time-out does not run meanwhile.
  * Leaves the answer, at most ANSWER_MAX bytes with its NUL, in answer, which
  * the caller wipes.  Returns OK, and in *got whether there is an answer, or
  * another status if the chain has failed meanwhile.

@@ -22,30 +22,22 @@ auth_over(const struct link *l)
 static void
 tell_line(struct login *login, const char *line)
 {
-	const struct link *l = login->l;
+	struct link *l = login->l;
 	char *seen = str_quote(line);
 
-	if (*seen == '\0' || login->told++ >= LINES_MAX) {
-		free(seen);
-		return;
-	}
-	link_tell(l, 0, "it says \"%s\"", seen);
-	if (login->told == LINES_MAX)
-		link_tell(l, 0, "what else it says is not shown");
+	if (*seen != '\0' && link_may_show(l))
+		link_tell(l, 0, "it says \"%s\"", seen);
 	free(seen);
 }
 
-/*
- * Shows lines that the server says, until there have been LINES_MAX of them in
- * one login.
- */
+/* Shows lines that the server says, as long as they may be. */
 void
 auth_tell(struct login *login, const char *lines)
 {
 	char *copy, *rest, *line;
 
 	copy = rest = xstrdup(lines);
-	while (login->told < LINES_MAX &&
+	while (login->l->shown <= LINES_MAX &&
 	    (line = strsep(&rest, "\r\n")) != NULL)
 		tell_line(login, line);
 	free(copy);

@@ -37,7 +37,8 @@ end_complaint(struct link *l)
 	l->forward.errlen = 0;
 	free(l->forward.complaint);
 	l->forward.complaint = str_quote(l->forward.errline);
-	link_tell(l, 1, "%s", l->forward.complaint);
+	if (say_level() >= 1 && link_may_show(l))
+		link_tell(l, 1, "it says \"%s\"", l->forward.complaint);
 }
 
 static void

@@ -88,6 +88,24 @@ link_tell(const struct link *l, int level, const char *fmt, ...)
 }
 
 /*
+ * Is one more line of what l's server says to be shown?  It makes LINES_MAX of
+ * them in one run, whatever they are, and then that is said.
+ */
+int
+link_may_show(struct link *l)
+{
+	if (l->shown < LINES_MAX) {
+		l->shown++;
+		return 1;
+	}
+	if (l->shown == LINES_MAX) {
+		link_tell(l, 0, "what else it says is not shown");
+		l->shown++;
+	}
+	return 0;
+}
+
+/*
  * Is there nobody to talk to any more?  libssh's calls do not always notice:
  * those of the login would wait for ever, and after a packet that makes no
  * sense it leaves the connection open.

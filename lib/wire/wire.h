@@ -154,6 +154,7 @@ struct credential {
 
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
+	int			 shown;		/* lines of its server's */
 	int			 number;	/* 1 .. nhops; 0: the target */
 	char			*label;		/* what failures begin with;
 						 * NULL: they are not said */
@@ -242,6 +243,8 @@ void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 link_tell(const struct link *, int, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
+#define LINES_MAX	20	/* of a server's, shown in one run */
+int	 link_may_show(struct link *);
 int	 link_gone(const struct link *);
 char	*link_peer(int);
 void	 link_free(struct link *);
