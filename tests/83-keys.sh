@@ -179,9 +179,142 @@ old()
 	    hop -J certs "${to[@]}"
 }
 
+# seals FILE KIND [ssh-keygen arguments]: a key with a passphrase that the
+# server takes.
+seals()
+{
+	ssh-keygen -q -t "$2" -N "open sesame" -C "comment of $2" "${@:3}" \
+	    -f "$1" </dev/null
+	cat "$1.pub" >>"$T/authorized_keys"
+}
+
+# added SENTENCE VALUE: with AddKeysToAgent VALUE, twice,
+# by ssh and by us: the same questions, and the same in the agent.
+added()
+{
+	local sentence=$1 value=$2 who first second got=()
+
+	conf "Host certs" "BatchMode no" "AddKeysToAgent $value"
+	for who in ssh us; do
+		ssh-add -q -D 2>/dev/null
+		: >"$T/asked"
+		by_$who
+		first=$(wc -l <"$T/asked")
+		by_$who
+		second=$(wc -l <"$T/asked")
+		got+=("$first $second $(ssh-add -l | cut -d' ' -f2-)")
+	done
+	if [ "${got[0]}" = "${got[1]}" ]; then
+		ok "$sentence: ${got[1]}"
+	else
+		fail "$sentence: ssh: ${got[0]}; proxyhop: ${got[1]}" \
+		    "$T/us.err" "$T/asked"
+	fi
+}
+
+by_ssh()
+{
+	timeout $((20 * TEST_TIME_FACTOR)) setsid -w ssh -F "$CONF" \
+	    -W "127.0.0.1:${PORT[echo]}" certs </dev/null >/dev/null \
+	    2>"$T/ssh.err"
+}
+
+by_us()
+{
+	hop -v -J certs 127.0.0.1 "${PORT[echo]}" </dev/null >/dev/null \
+	    2>"$T/us.err"
+}
+
+# What is in the agent in the end, and how often was asked for it.
+adding()
+{
+	printf '#!/bin/sh\necho "$1" >>%s/asked\ncat %s/answer\n' "$T" "$T" \
+	    >"$T/askpass"
+	chmod +x "$T/askpass"
+	export SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force
+	: >"$T/authorized_keys"
+	seals "$T/sealed" ed25519
+	IDENTITY=([certs]=$T/sealed)
+	write_config certs
+	echo "open sesame" >"$T/answer"
+	added "AddKeysToAgent yes" yes
+	equal "with its comment" "$(ssh-add -l | cut -d' ' -f3-)" \
+	    "comment of ed25519 (ED25519)"
+	added "AddKeysToAgent no" no
+	equal "nothing is there" "$(ssh-add -l)" "The agent has no identities."
+	added "a time" 1h
+	added "confirm and a time" "confirm 5m"
+	added "confirm" confirm
+	seals "$T/sealed-pem" rsa -m PEM
+	IDENTITY=([certs]=$T/sealed-pem)
+	write_config certs
+	added "yes: rsa in PEM" yes
+	cat "$T/id.pub" >>"$T/authorized_keys"
+	IDENTITY=([certs]=$T/id)
+	write_config certs
+	added "yes: a key without a passphrase" yes
+}
+
+# The agent's rules for a key: what it does with it.
+rules()
+{
+	IDENTITY=([certs]=$T/sealed)
+	write_config certs
+	ssh-add -q -D
+	conf "Host certs" "BatchMode no" "AddKeysToAgent 2"
+	by_us
+	check "two seconds: it is there" ssh-add -T "$T/sealed.pub"
+	check "two seconds: it is gone then" \
+	    wait_until "! ssh-add -T '$T/sealed.pub' 2>/dev/null" 5
+	start_agent asking
+	SSH_AUTH_SOCK=$T/asking
+	conf "Host certs" "BatchMode no" "AddKeysToAgent confirm"
+	by_us
+	: >"$T/asked"
+	echo yes >"$T/answer"
+	by_us
+	check "confirm: we are in" grep -q ': forward, ' "$T/us.err"
+	check "confirm: the agent has asked, nobody else" \
+	    bash -c '[ "$(cat "$1")" = "$(grep "^Allow use of key" "$1")" ]' \
+	    - "$T/asked"
+	SSH_AUTH_SOCK=$T/agent
+	: >"$T/asked"
+	echo yes >"$T/answer"
+	ssh-add -q -D
+	IDENTITY=([certs]=$T/id)
+	write_config certs
+	conf "Host certs" "BatchMode no" "AddKeysToAgent ask"
+	by_us
+	check "ask: it is asked, with the hop" grep -q \
+	    "certs (hop 1 of 1): Add key $T/id to the agent" "$T/asked"
+	check "ask, yes: it is there" ssh-add -T "$T/id.pub"
+	echo no >"$T/answer"
+	ssh-add -q -D
+	by_us
+	check "ask, no: it is not" bash -c '! ssh-add -T "$1"' - "$T/id.pub"
+	check "ask, no: we are in all the same" grep -q ': forward, ' "$T/us.err"
+	conf "Host certs" "BatchMode yes" "AddKeysToAgent ask"
+	: >"$T/asked"
+	by_us
+	equal "ask, BatchMode: nobody is asked" "$(cat "$T/asked")" ""
+	conf "Host certs" "BatchMode no" "AddKeysToAgent yes"
+	SSH_AUTH_SOCK=$T/none by_us
+	check "no agent: we are in" grep -q ': forward, ' "$T/us.err"
+	ssh-add -q -D
+	printf 'x\nx\n' >"$T/answer"
+	SSH_ASKPASS_REQUIRE=never ssh-add -q -x </dev/null >/dev/null 2>&1 ||
+	    ssh-add -q -x </dev/null >/dev/null 2>&1
+	by_us
+	check "a locked agent: we are in" grep -q ': forward, ' "$T/us.err"
+	check "the same: with -v it is said" grep -q 'not added' "$T/us.err"
+	ssh-add -q -X </dev/null >/dev/null 2>&1
+}
+
 limits
 if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
 	old
 else
 	echo "skip $NAME: an old server: no python3-paramiko"
 fi
+adding
+rules

@@ -460,6 +460,8 @@ ask_passphrase(struct login *login, struct key_file *f)
 		    *answer == '\0')
 			break;
 		rc = try_passphrase(login, f, answer);
+		if (rc == 1 && addkey_wanted(login))
+			f->passphrase = xstrdup(answer);
 		explicit_bzero(answer, sizeof(answer));
 	}
 	free(seen);
@@ -594,11 +596,26 @@ identity_return(struct login *login)
 			id->state = FRESH;
 }
 
+/* Does the user's agent hold the key, with a certificate or without? */
+int
+identity_held(struct login *login, ssh_key key)
+{
+	size_t i;
+
+	if (!login->agent_asked)
+		ask_agent(login);
+	for (i = 0; i < login->agent.n; i++)
+		if (key_same(login->agent.keys[i].key, key))
+			return 1;
+	return 0;
+}
+
 /* Frees all keys, and the agent. */
 void
 identity_free(struct login *login)
 {
 	struct identity *id;
+	struct key_file *f;
 
 	while ((id = TAILQ_FIRST(&login->identities)) != NULL) {
 		TAILQ_REMOVE(&login->identities, id, entry);
@@ -608,8 +625,11 @@ identity_free(struct login *login)
 	}
 	while (login->nfiles > 0) {
 		login->nfiles--;
-		ssh_key_free(login->files[login->nfiles].private); /* wipes */
-		ssh_key_free(login->files[login->nfiles].public);
+		f = &login->files[login->nfiles];
+		ssh_key_free(f->private);	/* wipes it */
+		ssh_key_free(f->public);
+		freezero(f->passphrase, f->passphrase == NULL ? 0 :
+		    strlen(f->passphrase));
 	}
 	free(login->files);
 	if (login->agent_asked)

@@ -99,6 +99,7 @@ struct key_file {
 	int		 foreign;	/* ssh can use it, libssh cannot */
 	int		 owned;		/* by our own agent, see own.c */
 	int		 given_up;	/* asked for its passphrase in vain */
+	char		*passphrase;	/* kept for addkey.c; or NULL */
 };
 
 /* Where what is shown of a key is from. */
@@ -197,7 +198,12 @@ void	 identity_partial(struct login *);
 int	 identity_left(const struct login *);
 int	 identity_restricted(struct login *, const struct identity *);
 void	 identity_return(struct login *);
+int	 identity_held(struct login *, ssh_key);
 void	 identity_free(struct login *);
+
+/* addkey.c: AddKeysToAgent */
+int	 addkey_wanted(const struct login *);
+void	 addkey(struct login *, const struct identity *);
 
 /* gssapi.c: logging in with a Kerberos ticket */
 int	 gssapi_possible(struct login *);

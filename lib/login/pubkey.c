@@ -235,8 +235,10 @@ try_identity(struct login *login, struct identity *id)
 	else
 		result = try_file(login, id);
 	id->state = result == YES || result == PARTLY ? TAKEN : REFUSED;
-	if (id->state == TAKEN)
+	if (id->state == TAKEN) {
 		note_credential(login, id);
+		addkey(login, id);
+	}
 	return result;
 }
 

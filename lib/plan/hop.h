@@ -24,6 +24,7 @@ struct hop {
 	struct strlist		 ignored;	/* settings that are not followed */
 
 	/* from here on as ssh_config(5) names them */
+	char			*addkeystoagent;
 	char			*addressfamily;
 	int			 batchmode;
 	char			*bindaddress;

@@ -13,7 +13,6 @@ static const struct {
 	const char	*fine;		/* values that change nothing */
 	const char	*instead;	/* what is so without it */
 } rows[] = {
-	{ "addkeystoagent", "no false", "no key is added to the agent" },
 	{ "gssapidelegatecredentials", "no false", "no ticket is passed on" },
 	{ "gssapikeyexchange", "no false", "it is not tried" },
 	{ "hostbasedauthentication", "no false", "it is not tried" },

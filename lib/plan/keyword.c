@@ -42,6 +42,7 @@ struct keyword {
 			{ #name, CHOICE, 1, AT(name), choices, instead }
 
 static const struct keyword keywords[] = {
+	ELSE(addkeystoagent, STRING, "no"),
 	ONE(addressfamily, "any inet inet6", "any"),
 	ELSE(batchmode, YESNO, "no"),
 	ROW(bindaddress, STRING),
