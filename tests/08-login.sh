@@ -134,14 +134,14 @@ many_keys()
 	done
 	identity "$T/absent"
 	start=$(now)
-	no_login "more key files than are taken at once" "Permission denied .*k1 .*k8 " "${files[@]}"
-	at_most "more key files: ms" $(($(now) - start)) \
+	no_login "too many key files" "[Tt]oo many" "${files[@]}"
+	at_most "too many key files: ms" $(($(now) - start)) \
 	    $((3000 * TEST_TIME_FACTOR))
 	conf "Host *" "IdentitiesOnly no"
 	start=$(now)
 	SSH_AUTH_SOCK=$T/full \
-	    no_login "the agent has more than are taken at once" "Permission denied .*k1 .*k8 "
-	at_most "more in the agent: ms" $(($(now) - start)) \
+	    no_login "agent with too many keys" "[Tt]oo many"
+	at_most "agent with too many keys: ms" $(($(now) - start)) \
 	    $((3000 * TEST_TIME_FACTOR))
 	SSH_AUTH_SOCK=$T/full \
 	    carries "the same, with -i" -J gw1 -i "$T/id"

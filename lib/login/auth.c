@@ -501,6 +501,7 @@ auth_new(struct chain *c, struct link *l)
 
 	login->c = c;
 	login->l = l;
+	login->keep_passphrases = addkey_wanted(login);
 	TAILQ_INIT(&login->identities);
 	return login;
 }

@@ -460,7 +460,7 @@ ask_passphrase(struct login *login, struct key_file *f)
 		    *answer == '\0')
 			break;
 		rc = try_passphrase(login, f, answer);
-		if (rc == 1 && addkey_wanted(login))
+		if (rc == 1 && login->keep_passphrases)
 			f->passphrase = xstrdup(answer);
 		explicit_bzero(answer, sizeof(answer));
 	}

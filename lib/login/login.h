@@ -157,6 +157,7 @@ struct login {
 	int		 wrong_passwords;
 	int		 wrong_answers;	/* keyboard-interactive's */
 	int		 mute;		/* there was nobody to ask */
+	int		 keep_passphrases; /* for addkey.c */
 	struct key_file	*files;		/* NULL: not read yet */
 	size_t		 nfiles;
 	struct identity_list identities;
