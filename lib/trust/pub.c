@@ -215,7 +215,7 @@ pub_read(struct pub *pub, const char *text)
 
 	memset(pub, 0, sizeof(*pub));
 	text += n + strspn(text + n, " \t");
-	b64 = xstrndup(text, strcspn(text, " \t"));
+	b64 = xstrndup(text, strcspn(text, " \t\r\n"));
 	len = str_unbase64(b64, &data);
 	free(b64);
 	if (len == -1)
