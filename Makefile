@@ -130,6 +130,16 @@ uninstall:
 	    $(DESTDIR)$(FISHDIR)/proxyhop.fish
 	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 
+# one file without shared libraries, of what Debian's source packages have
+static:
+	@lib/package/static build/static/libs
+	@export PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=$$PWD/build/static/libs/lib/pkgconfig; \
+	parts=$$(cat build/static/libs/versions) && \
+	$(MAKE) -s O=build/static PROG=build/static/proxyhop \
+	    CC=$$PWD/build/static/libs/bin/musl-gcc LDFLAGS="-static -s" \
+	    CPPFLAGS="-DPROXYHOP_PARTS='\"linked with $$parts\\n\"'" \
+	    LIBS="-L$$PWD/build/static/libs/lib -lssh -lcrypto -lz -lbsd -lmd" all
+
 # the release's tar file, of what is committed
 VERSION	 = $(shell sed -n 's/.*PROXYHOP_VERSION[^"]*"\(.*\)".*/\1/p' \
 	   lib/base/base.h)
@@ -146,6 +156,6 @@ clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	deps-build install uninstall dist clean
+	deps-build static install uninstall dist clean
 # deps first, then what needs them
 .NOTPARALLEL:

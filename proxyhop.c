@@ -75,7 +75,8 @@ help(void)
 static void __attribute__((noreturn))
 version(void)
 {
-	printf("proxyhop %s, libssh %s\n", PROXYHOP_VERSION, ssh_version(0));
+	printf("proxyhop %s, libssh %s\n%s", PROXYHOP_VERSION, ssh_version(0),
+	    PROXYHOP_PARTS);
 	exit(OK);
 }
 
@@ -168,11 +169,10 @@ fill_descriptors(void)
 {
 	int fd;
 
-	do
-		fd = open(_PATH_DEVNULL, O_RDWR);
-	while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd == -1)
-		err(RETRY, "%s", _PATH_DEVNULL);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open(_PATH_DEVNULL, O_RDWR) == -1)
+			err(RETRY, "%s", _PATH_DEVNULL);
 	closefrom(STDERR_FILENO + 1);
 }
 

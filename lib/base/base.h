@@ -14,6 +14,9 @@
 #include <stdio.h>
 
 #define PROXYHOP_VERSION	"0.1"
+#ifndef PROXYHOP_PARTS
+#define PROXYHOP_PARTS		""	/* a line about what is linked in */
+#endif
 #define MARK			"PROXYHOP"	/* set for what we start */
 
 /* Exit status, and what every step of the chain returns. */
