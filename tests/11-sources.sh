@@ -67,8 +67,9 @@ file()
 	    "$(hop -G -J gw1,gw2,gw3 -o BatchMode=no \
 	    -o 1:ServerAliveInterval=0 host 22 |
 	    grep serveralive | tr '\n' ' ')" \
-	    "$(for n in 0 7 30; do
-		echo "serveralivecountmax 3 serveraliveinterval $n"
+	    "$(for n in "3 serveraliveinterval 0" "3 serveraliveinterval 7" \
+	    "30 serveraliveinterval 30"; do
+		echo "serveralivecountmax $n"
 	    done | tr '\n' ' ')"
 	conf "Match originalhost gw2" "Include $T/part"
 	echo "User nobody-here" >"$T/part"

@@ -69,3 +69,123 @@ equal "LoginTimeout of one hop" \
     "$(value 2 logintimeout -J gw1,gw2 -o gw2:LoginTimeout=7)" 7
 equal "LoginTimeout none" "$(value 1 logintimeout -J gw1 -o LoginTimeout=none)" 0
 carries "without a limit for the login" -J gw1,gw2 -o LoginTimeout=0
+
+# ---- keepalives
+
+declare -A IDLE=() IN=()
+
+# gate NAME [OPTIONS] MODE: a gateway that answers keepalives so.
+gate()
+{
+	local name=$1
+
+	shift
+	new_key "$T/$name.key"
+	: >"$T/$name.log"
+	"$PYTHON" "$TESTS/alive.py" "$@" "$T/$name.key" </dev/null \
+	    >>"$T/$name.log" 2>&1 &
+	PID[$name]=$!
+	SERVERS+=("${PID[$name]}")
+	wait_for "$T/$name.log" '^listening ' || exit 1
+	PORT[$name]=$(sed -n 's/^listening //p' "$T/$name.log")
+}
+
+# idle NAME COMMAND...: a session of that command; a line goes there and back.
+idle()
+{
+	local name=$1 fd
+
+	shift
+	mkfifo "$T/$name.in"
+	(
+		for fd in "${IN[@]}"; do
+			exec {fd}>&-
+		done
+		exec setsid "$@" <"$T/$name.in" >"$T/$name.out" 2>"$T/$name.err"
+	) &
+	IDLE[$name]=$!
+	exec {IN[$name]}>"$T/$name.in"
+	echo first >&"${IN[$name]}"
+	wait_for "$T/$name.out" '^first$' || fail "$name begins" "$T/$name.err"
+}
+
+# alive NAME SENTENCE, ended NAME SENTENCE: is the session so?  It is over then.
+alive()
+{
+	(echo second >&"${IN[$1]}") 2>/dev/null
+	if wait_until "grep -q '^second$' $T/$1.out" 5 &&
+	    [ ! -s "$T/$1.err" ]; then
+		ok "$2"
+	else
+		fail "$2" "$T/$1.err"
+	fi
+	exec {IN[$1]}>&-
+	wait "${IDLE[$1]}"
+}
+ended()
+{
+	check "$2" wait_gone "${IDLE[$1]}"
+	exec {IN[$1]}>&-
+	if wait "${IDLE[$1]}"; then
+		fail "$2: status 0"
+	fi
+}
+
+# a_hop NAME HOPS OPTIONS...: an idle session, with the clock of $clock.
+a_hop()
+{
+	local name=$1 hops=$2
+
+	shift 2
+	idle "$name" $clock $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" -J "$hops" \
+	    "$@" -o ConnectTimeout=0 -o LoginTimeout=0 127.0.0.1 "${PORT[echo]}"
+}
+
+if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
+	gate ignores ignore
+	gate once unimplemented
+	gate stops --answers 2 ignore
+	write_config gw1 gw2 ignores once stops
+	# with BatchMode yes Debian's ssh has a default of 300
+	conf "BatchMode no"
+	alive=(-o "ServerAliveInterval=$((TEST_TIME_FACTOR > 1 ? 2 : 1))"
+	    -o ServerAliveCountMax=2)
+	clock=
+	a_hop ours once "${alive[@]}"
+	a_hop theirs ignores "${alive[@]}"
+	idle ssh_once ssh -F "$CONF" "${alive[@]}" \
+	    -W "127.0.0.1:${PORT[echo]}" once
+	idle ssh_ignores ssh -F "$CONF" "${alive[@]}" \
+	    -W "127.0.0.1:${PORT[echo]}" ignores
+	ended theirs "set: a hop that does not answer has gone"
+	check "set: the line says so" grep -q \
+	    '^proxyhop: ignores .*: carry: nothing heard for .*keepalives' \
+	    "$T/theirs.err"
+	ended ssh_ignores "set: so it has for ssh"
+	alive ours "set: one that answers SSH_MSG_UNIMPLEMENTED has not"
+	alive ssh_once "set: nor for ssh"
+fi
+
+# Nobody has set anything: a quarter of an hour, on a clock that runs faster.
+if [ -n "${PID[stops]:-}" ] && [ -z "$PROXYHOP_WRAP" ] &&
+    command -v faketime >/dev/null && faketime -f '+0 x200' "$PROXYHOP" -V \
+    >/dev/null 2>&1; then
+	printf '#!/bin/sh\nexec faketime -f "+0 x200" "$@"\n' >"$T/clock"
+	chmod +x "$T/clock"
+	clock=$T/clock
+	a_hop frozen gw1
+	session=$(tree "${PID[gw1]}" | sed 1d)
+	kill -STOP $session
+	start=$(now)
+	a_hop one ignores
+	a_hop two once
+	a_hop three gw2,stops
+	wait_until "[ \$((\$(now) - $start)) -gt 1500 ]"
+	kill -CONT $session
+	alive frozen "five minutes without a network"
+	ended three "a hop that has answered before, and no longer does, has gone"
+	check "it is named" grep -q '^proxyhop: stops (hop 2 of 2, .*heard for 9..' \
+	    "$T/three.err"
+	alive one "one that never answers has not"
+	alive two "nor one that answers SSH_MSG_UNIMPLEMENTED"
+fi

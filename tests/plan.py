@@ -49,6 +49,7 @@ MAX_HOPS = 16
 CONNECT_TIMEOUT = "15"
 LOGIN_TIMEOUT = "120"
 ALIVE_INTERVAL = "30"
+ALIVE_COUNT = "30"
 HOME = pwd.getpwuid(os.getuid()).pw_dir
 
 # What proxyhop -G prints of a hop; all else ssh -G says is not its business.
@@ -438,6 +439,7 @@ def own_defaults(values):
             "0" if values.get("proxycommand") else CONNECT_TIMEOUT]
     if values.get("serveraliveinterval") == ["0"]:
         values["serveraliveinterval"] = [ALIVE_INTERVAL]
+        values["serveralivecountmax"] = [ALIVE_COUNT]
 
 
 # Nobody has chosen, and the processor has AES: then that is first.

@@ -83,8 +83,8 @@ bind_local(int fd, const struct hop *hop, int af)
 
 /*
  * Keystrokes must not wait for the acknowledgement of earlier ones; and if
- * nothing is acknowledged any more the kernel gives up a little after our own
- * keepalives would have.
+ * nothing is acknowledged any more the kernel gives up a little after the
+ * keepalives that somebody wants would have.
  */
 static void
 set_options(int fd, const struct hop *hop)
@@ -98,7 +98,8 @@ set_options(int fd, const struct hop *hop)
 	if (hop->tcpkeepalive != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
 		    sizeof(on));
-	if (hop->serveraliveinterval > 0 && hop->serveralivecountmax > 0)
+	if (!hop->alive_default && hop->serveraliveinterval > 0 &&
+	    hop->serveralivecountmax > 0)
 		os_tcp_timeout(fd, timeout);
 }
 

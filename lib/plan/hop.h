@@ -22,6 +22,7 @@ struct hop {
 	int			 asked_alone;	/* as if none came before it */
 	char			*command;	/* its ProxyCommand then */
 	struct strlist		 ignored;	/* settings that are not followed */
+	int			 alive_default;	/* nobody wants keepalives */
 
 	/* from here on as ssh_config(5) names them */
 	char			*addkeystoagent;

@@ -12,7 +12,8 @@
 #define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
 #define LOGIN_TIMEOUT		120	/* the same, of silence in its login */
 #define ALIVE_INTERVAL		30	/* seconds, if nobody says */
-#define ALIVE_COUNT		3
+#define ALIVE_COUNT		30	/* of them: 15 minutes */
+#define SSH_ALIVE_COUNT		3	/* ssh's default, if somebody says */
 #define REFUSALS		3	/* of a hop that are not believed */
 
 struct option;

@@ -166,10 +166,13 @@ settle_times(const struct plan *plan, struct hop *hop, int n)
 	if (hop->logintimeout == -1)
 		hop->logintimeout = LOGIN_TIMEOUT;
 	if (hop->serveraliveinterval <= 0 &&
-	    !typed(plan, hop, n, "ServerAliveInterval"))
+	    !typed(plan, hop, n, "ServerAliveInterval")) {
 		hop->serveraliveinterval = ALIVE_INTERVAL;
-	if (hop->serveralivecountmax == -1)
 		hop->serveralivecountmax = ALIVE_COUNT;
+		hop->alive_default = 1;
+	}
+	if (hop->serveralivecountmax == -1)
+		hop->serveralivecountmax = SSH_ALIVE_COUNT;
 }
 
 /* Last hand at one hop: names expanded, what we cannot do refused. */

@@ -18,6 +18,13 @@ link_received(const struct link *l)
 	return l->traffic.raw.in_bytes;
 }
 
+/* Returns how many packets have been made for l's server so far. */
+uint64_t
+link_sent(const struct link *l)
+{
+	return l->traffic.packets.out_packets;
+}
+
 /*
  * The host key of l's session is key, which l owns from here on: another one
  * in a later key exchange is an impostor's, and ends the session.

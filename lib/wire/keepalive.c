@@ -1,8 +1,16 @@
 /*
  * Keepalives: on every hop that is up and from which nothing has come for
  * ServerAliveInterval, one is sent, and after ServerAliveCountMax of them
- * without a byte in return the hop has gone.  libssh does not tell whether a
- * keepalive was answered, so the bytes that come count, on our own clock.
+ * without a byte in return the hop has gone.  ssh counts packets; a byte of a
+ * long one shows as well that the hop is there.
+ *
+ * Where nobody has set ServerAliveInterval ssh sends nothing and waits for
+ * ever.  Ours are then for those between, who forget paths that are idle: a hop
+ * that has never answered one does not end the session by its silence.
+ *
+ * libssh does not tell whether a keepalive was answered, but sends no other one
+ * before.  It takes SSH_MSG_UNIMPLEMENTED for no answer (RFC 4254, 4, wants
+ * another one): a server that sends that can be asked once.
  */
 
 #include <libssh/server.h>
@@ -44,22 +52,48 @@ keepalive_due(const struct link *l)
 }
 
 /*
- * The first call may only take in what has become of the one before, the
- * second sends nothing while one is under way.
+ * Asks l.  The first call may only take in what has become of the one before,
+ * the second sends nothing while one is under way.  Returns whether it was
+ * sent, and notes that the one before was answered, then.
+ */
+static int
+ask(struct link *l)
+{
+	struct keepalive *k = &l->keepalive;
+	uint64_t sent = link_sent(l), received = link_received(l);
+
+	(void)ssh_send_keepalive(l->session);
+	(void)ssh_send_keepalive(l->session);
+	if (link_sent(l) == sent)
+		return 0;
+	k->answers = k->asks++ > 0;
+	k->before = received;
+	return 1;
+}
+
+/*
+ * Sends a keepalive, or what needs no answer while one is under way.  If that
+ * is still so after something has come, l does not answer at all, or only the
+ * first time.
  */
 static void
 probe(struct link *l, uint64_t t)
 {
+	struct keepalive *k = &l->keepalive;
 	struct link *logged;
 
 	if (link_gone(l))
 		return;
 	logged = libssh_log_of(l);
-	(void)ssh_send_keepalive(l->session);
-	(void)ssh_send_keepalive(l->session);
+	if (!ask(l)) {
+		if (link_received(l) != k->before && !k->answers)
+			k->mute = 1;
+		if (!(ssh_get_status(l->session) & SSH_WRITE_PENDING))
+			(void)ssh_send_ignore(l->session, "");
+	}
 	(void)libssh_log_of(logged);
-	if (l->keepalive.probed == 0)
-		l->keepalive.probed = t;
+	if (k->probed == 0)
+		k->probed = t;
 }
 
 /*
@@ -67,13 +101,30 @@ probe(struct link *l, uint64_t t)
  * ones behind it cannot answer.
  */
 static struct link *
-nearest(struct chain *c, const struct link *dead)
+nearest(struct chain *c, struct link *dead)
 {
-	struct link *l = c->links;
+	const struct keepalive *k;
+	struct link *l;
 
-	while (l->keepalive.probed == 0 || l->keepalive.probed > dead->keepalive.probed)
-		l++;
+	for (l = c->links; l != dead; l++) {
+		k = &l->keepalive;
+		if (k->probed != 0 && k->probed <= dead->keepalive.probed &&
+		    !k->mute)
+			break;
+	}
 	return l;
+}
+
+/* Has l been asked often enough, without an answer from one that answers? */
+static int
+silent(const struct link *l)
+{
+	const struct keepalive *k = &l->keepalive;
+	int most = l->hop->serveralivecountmax;
+
+	if (most == 0 || k->unanswered < most)
+		return 0;
+	return l->hop->alive_default ? k->answers : !k->mute;
 }
 
 /*
@@ -94,8 +145,7 @@ keepalive_step(struct chain *c)
 		l = &c->links[i];
 		if ((due = keepalive_due(l)) == 0 || t < due)
 			continue;
-		if (l->keepalive.unanswered > 0 &&
-		    l->keepalive.unanswered == l->hop->serveralivecountmax)
+		if (silent(l))
 			return failure_note(c, nearest(c, l), FAIL_SILENT);
 		l->keepalive.asked = t;
 		l->keepalive.unanswered++;

@@ -12,6 +12,7 @@ void	 link_reset(struct link *);
 
 /* drive.c: one turn of a session */
 void	 link_rekeyed(struct link *);
+uint64_t link_sent(const struct link *);
 uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
 void	 link_step(struct link *, const struct pollfd *);

@@ -121,6 +121,10 @@ struct keepalive {
 	uint64_t	 probed;	/* ms; the first of those that are not
 					 * answered, or 0 */
 	int		 unanswered;	/* keepalives of its own */
+	unsigned	 asks;		/* those that want an answer */
+	uint64_t	 before;	/* bytes from it before the last */
+	int		 answers;	/* one was answered */
+	int		 mute;		/* it does not answer them */
 };
 
 /* What a hop was asked to open; forward.c's alone. */
