@@ -70,6 +70,87 @@ equal "LoginTimeout of one hop" \
 equal "LoginTimeout none" "$(value 1 logintimeout -J gw1 -o LoginTimeout=none)" 0
 carries "without a limit for the login" -J gw1,gw2 -o LoginTimeout=0
 
+# ---- lines before the banner
+
+# door LINES LENGTH [before]: a server that says so many lines of that many
+# bytes, a few at a time, and then is gw1.
+door()
+{
+	[ -z "${PID[door]:-}" ] || stop door
+	"$PYTHON" - "$1" "$2" "${PORT[gw1]}" >"$T/door.log" 2>&1 <<-'END' &
+	import socket, sys, threading
+	lines, length, real = map(int, sys.argv[1:])
+	listener = socket.create_server(("127.0.0.1", 0))
+	print("listening %d" % listener.getsockname()[1], flush=True)
+
+	def copy(a, b):
+	    try:
+	        while data := a.recv(65536):
+	            b.sendall(data)
+	        b.shutdown(socket.SHUT_WR)
+	    except OSError:
+	        pass
+
+	def serve(sock):
+	    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+	    far = socket.create_connection(("127.0.0.1", real))
+	    threading.Thread(target=copy, args=(sock, far), daemon=True).start()
+	    text = b"".join((b"line %d \x1b[31m" % i).ljust(length, b"x")[:length] +
+	        (b"\r\n", b"\n")[i % 2] for i in range(lines))
+	    try:
+	        sock.sendall(text)
+	        for _ in range(10):        # the banner in pieces
+	            sock.sendall(far.recv(1))
+	        copy(far, sock)
+	    except OSError:
+	        far.shutdown(socket.SHUT_RDWR)
+
+	while True:
+	    sock, _ = listener.accept()
+	    threading.Thread(target=serve, args=(sock,), daemon=True).start()
+	END
+	PID[door]=$!
+	SERVERS+=("${PID[door]}")
+	wait_for "$T/door.log" '^listening ' || exit 1
+	PORT[door]=$(sed -n 's/^listening //p' "$T/door.log")
+	cp "$T/gw1.key.pub" "$T/door.key.pub"
+	write_config gw1 gw2 door
+}
+
+# with_ssh SENTENCE: ssh gets in there as well; without_ssh: it does not.
+with_ssh()
+{
+	check "ssh: $1" ssh -F "$CONF" door true
+}
+without_ssh()
+{
+	check "ssh: $1" bash -c '! "$@"' - ssh -F "$CONF" door true
+}
+
+for sizes in "1 300" "1023 20" "3 8192" "3 0"; do
+	door $sizes
+	what="lines before the banner, their bytes: $sizes"
+	carries "$what" -J door
+	carries "$what, hop 2" -J gw2,door
+	carries "$what, ProxyCommand" -J door -o "1:ProxyCommand=nc %h %p"
+	carries "$what, ForwardCommand" -J gw2,door \
+	    -o "1:ForwardCommand=nc %h %p"
+	with_ssh "$what"
+done
+door 1023 8192		# ssh reads each byte by itself: not tried
+carries "all that may come before the banner" -J gw2,door
+door 1024 20
+refused "a line too many" 1 '^proxyhop: door \(hop 1 .*: banner: it sends what is no SSH banner: 1024 lines, it says "line 0 .*"; is port [0-9]* that of an SSH server\?$' \
+    hop -J door 127.0.0.1 "${PORT[echo]}"
+without_ssh "a line too many"
+door 1 8193
+refused "a line too long, hop 2" 1 '^proxyhop: door \(hop 2 .*: banner: it sends what is no SSH banner: a line of more than 8192 bytes, it says "line 0 .*"; is port' \
+    hop -J gw2,door 127.0.0.1 "${PORT[echo]}"
+without_ssh "a line too long"
+door 100000 80
+refused "lines without end" 1 '1024 lines' \
+    hop -J gw2,door 127.0.0.1 "${PORT[echo]}"
+
 # ---- keepalives
 
 declare -A IDLE=() IN=()

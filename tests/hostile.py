@@ -6,7 +6,7 @@ usage: hostile.py [--key2 FILE] [--bytes N] [--go FILE] mode hostkey
 Prints "listening PORT", and a line for what it does.  Lets everybody in with a
 key, and answers a request for direct-tcpip:
 
-	lines		100000 lines before its own banner, then as echo
+	lines		100000 lines before its own banner
 	spam		lines without an end, no banner
 	echo		send back what comes
 	banner		refuse the login, with escapes in the login banner

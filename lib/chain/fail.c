@@ -214,8 +214,8 @@ fail_agree(struct chain *c, struct link *l)
 static int
 is_busy(const struct link *l)
 {
-	return l->logged.greeting == NULL ||
-	    strstr(l->logged.greeting, "MaxStartups") != NULL;
+	return l->greeting == NULL ||
+	    strstr(l->greeting, "MaxStartups") != NULL;
 }
 
 /*
@@ -225,8 +225,8 @@ is_busy(const struct link *l)
 static int
 is_penalty(const struct link *l)
 {
-	return l->logged.greeting != NULL &&
-	    strncmp(l->logged.greeting, "Not allowed", 11) == 0;
+	return l->greeting != NULL &&
+	    strncmp(l->greeting, "Not allowed", 11) == 0;
 }
 
 static const char *
@@ -248,10 +248,10 @@ fail_greeting(struct chain *c, struct link *l)
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
 		    "from this address for a while, after logins that failed "
 		    "(PerSourcePenalties); wait before the next try",
-		    l->logged.greeting);
+		    l->greeting);
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
-		    "%d that of an SSH server?", l->logged.greeting,
+		    "%d that of an SSH server?", l->greeting,
 		    l->hop->port);
 	if (proxy != NULL) {
 		(void)fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
@@ -479,7 +479,7 @@ blame_command(struct chain *c, struct link *l)
 	if (command_runs(c, l))
 		status = command_fail(c, l);
 	if (status == OK && l->number > 1 && l[-1].forward.command != NULL)
-		status = command_forward_end(c, l - 1, l->logged.greeting);
+		status = command_forward_end(c, l - 1, l->greeting);
 	return status;
 }
 

@@ -11,7 +11,6 @@
 #include "wire/local.h"
 
 #define DISCONNECT	"Received SSH_MSG_DISCONNECT: "
-#define GREETING	"ssh_protocol_version_exchange: "
 #define REJECTED	"Packet filter: rejected packet (type "
 
 static int
@@ -87,14 +86,6 @@ is_finding(const char *function, const char *text)
 	return p->function != NULL && strcmp(function, p->function) == 0;
 }
 
-/* Notes the first line that came in place of a banner (RFC 4253, 4.2). */
-static void
-note_greeting(struct link *l, const char *line)
-{
-	if (l->logged.greeting == NULL && *line != '\0')
-		l->logged.greeting = str_quote(line);
-}
-
 /*
  * What libssh's function finds out about l's channel and tells nowhere else:
  * the largest packet that the far end takes, an answer to a channel that was
@@ -119,9 +110,9 @@ note_channel(struct link *l, const char *function, const char *text)
 }
 
 /*
- * The log is also the one place where libssh tells what a server says before
- * its banner, the largest packet that a channel's far end takes, and what it
- * has found wrong before it found the connection gone.
+ * The log is also the one place where libssh tells the largest packet that a
+ * channel's far end takes, and what it has found wrong before it found the
+ * connection gone.
  */
 static void
 on_log(int priority, const char *function, const char *text, void *arg)
@@ -137,9 +128,6 @@ on_log(int priority, const char *function, const char *text, void *arg)
 		text = p + 2;
 	if (l != NULL)
 		note_channel(l, function, text);
-	if (l != NULL && strcmp(function, "callback_receive_banner") == 0 &&
-	    begins(text, GREETING))
-		note_greeting(l, text + strlen(GREETING));
 	if (l != NULL && l->logged.reason == NULL && is_finding(function, text))
 		l->logged.reason = xstrdup(text);
 	if (say_level() < 3)
@@ -190,7 +178,6 @@ libssh_log_of(struct link *l)
 void
 libssh_forget(struct link *l)
 {
-	free(l->logged.greeting);
 	free(l->logged.reason);
 	memset(&l->logged, 0, sizeof(l->logged));
 }

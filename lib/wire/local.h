@@ -17,6 +17,10 @@ uint64_t link_rest(const struct link *, uint64_t);
 void	 link_drive(struct link *);
 void	 link_step(struct link *, const struct pollfd *);
 
+/* greeting.c: what comes before a banner */
+int	 greeting_skip(struct chain *, struct link *, int);
+int	 greeting_send(struct link *, int);
+
 /* relay.c: one channel, two descriptors */
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);
 void	 relay_start(struct relay *, uint64_t);

@@ -5,6 +5,7 @@
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <libssh/server.h>
 
@@ -139,8 +140,7 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 		    "are none); see proxyhop -G and allow another one");
 	libssh_overhear(l);
 	binding_begin(l);
-	binding_look(l);
-	if (ssh_connect(l->session) != SSH_AGAIN)
+	if (greeting_send(l, fd) == -1)
 		return failure_note(c, l, FAIL_SESSION);
 	joint_unblock(fd);
 	return OK;
@@ -156,6 +156,8 @@ session_kex(struct chain *c, struct link *l, const char *hostkeys)
 	int fd = ssh_get_fd(l->session), rc, status;
 
 	(void)set(l, SSH_OPTIONS_HOSTKEYS, hostkeys);
+	if ((status = greeting_skip(c, l, fd)) != OK)
+		return status;
 	if ((l->event = ssh_event_new()) == NULL ||
 	    ssh_event_add_session(l->event, l->session) != SSH_OK)
 		errx(RETRY, "out of memory");
@@ -183,6 +185,8 @@ session_drop(struct link *l)
 	l->event = NULL;
 	ssh_free(l->session);
 	l->session = NULL;
+	free(l->greeting);
+	l->greeting = NULL;
 	libssh_forget(l);
 	binding_free(l);
 	link_reset(l);

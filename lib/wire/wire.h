@@ -88,7 +88,6 @@ struct listener {
 
 /* What libssh's log has told of a session; libssh.c's alone. */
 struct logged {
-	char		*greeting;	/* what came in place of a banner */
 	char		*reason;	/* what libssh found wrong */
 	uint32_t	 maxpacket;	/* of its channel; 0: not known */
 };
@@ -175,6 +174,8 @@ struct link {
 	struct traffic		 traffic;
 	struct pin		 pin;
 	struct keepalive	 keepalive;
+	char			*greeting;	/* what came before a banner;
+						 * greeting.c's alone */
 	struct logged		 logged;
 	struct forward		 forward;
 	struct relay		 relay;
