@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 /* The value as ssh -G has it: a word, seconds, or confirm and seconds. */
 struct adding {

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define REQUEST_IDENTITIES	11
 #define IDENTITIES_ANSWER	12

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define DEFAULT_ORDER	"gssapi-with-mic,publickey,keyboard-interactive," \
 			"password"

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define PATIENCE	60000	/* ms; libkrb5 asks each KDC for about 30 s */
 #define LONG		5000	/* ms; who waits for longer is told why */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define LAST	100		/* behind every rank */
 

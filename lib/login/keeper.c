@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define SOCKET		"/agent"
 #define START_TIME	5000	/* ms it may take to listen */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 /* What a PKCS11Provider has. */
 struct pkcs11 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define KEY_MAX		(256 * 1024)	/* bytes of a file */
 #define SMALL		1040		/* bytes: malloc(3) keeps up to this ... */

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define ASKPASS	"/usr/bin/ssh-askpass"	/* where Debian has ssh look */
 #define TELL	(5 * 1000)	/* ms another may ask before it is said */

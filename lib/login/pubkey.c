@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 /*
  * Notes a key that libssh does not offer with this algorithm, and what would

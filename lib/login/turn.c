@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 #define BANNER_WAIT	1000	/* ms a login has before its banner is shown */
 #define RENEWALS_MAX	120	/* of the time a login has */

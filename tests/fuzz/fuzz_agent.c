@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "login/login.h"
+#include "login/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
