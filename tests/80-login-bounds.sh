@@ -61,6 +61,29 @@ floods()
 	done
 }
 
+# What libssh says of a key or of message 60 is not what a server says.
+mistaken()
+{
+	local hops
+
+	gate listed
+	for hops in bad gw1,bad; do
+		refused "a method named as libssh's words, $hops" 1 \
+		    "^proxyhop: bad .*: auth: Permission denied for .* it takes publickey" \
+		    hop -J $hops 127.0.0.1 "${PORT[echo]}"
+		check "and PubkeyAcceptedAlgorithms is not blamed, $hops" \
+		    bash -c "! grep -q PubkeyAcceptedAlgorithms '$T/refused.err'"
+	done
+	gate sixty
+	for hops in bad gw1,bad; do
+		refused "message 60 out of turn, $hops" '[12]' \
+		    "^proxyhop: bad .*: auth: " \
+		    hop -J $hops 127.0.0.1 "${PORT[echo]}"
+		check "and it is not a password to be changed, $hops" \
+		    bash -c "! grep -Eq 'has to be changed|has expired' '$T/refused.err'"
+	done
+}
+
 # by_80 FILE: what a terminal of 80 columns makes of it, line by line.
 by_80()
 {
@@ -250,6 +273,7 @@ signals()
 	wait $started 2>/dev/null || :
 }
 
+mistaken
 floods
 questions
 chatter

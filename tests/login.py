@@ -15,6 +15,9 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 	tries		hangs up after N refusals
 	quick		a banner, and in at once
 	old		takes a key by ssh-rsa alone, and names no algorithms
+	listed		refuses all, with a list of methods as libssh would put
+			it that a key cannot be used
+	sixty		message 60 at once, as if a password were to be changed
 	menu		keyboard-interactive with a menu; in with "1"
 	paint		the same, with what could pass for the lines of others
 	chatter		banners, rounds without questions, and menus without end
@@ -144,6 +147,13 @@ class Gate(hostile.Gate):
 			return self._send_message(message(PK_OK, algorithm,
 			    m.get_string()))
 		self.accept()
+
+	def on_listed(self, method, m):
+		self.refuse("Invalid key type,publickey")
+
+	def on_sixty(self, method, m):
+		self._send_message(message(PK_OK, "your password has expired",
+		    ""))
 
 	def ask(self, instruction, question):
 		self._send_message(message(INFO_REQUEST, "", instruction, "",
