@@ -64,7 +64,7 @@ KEYS = """
     checkhostip stricthostkeychecking hashknownhosts preferredauthentications
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
     numberofpasswordprompts nohostauthenticationforlocalhost batchmode
-    compression rekeylimit loglevel logintimeout
+    compression rekeylimit loglevel logintimeout addkeystoagent
     gssapiauthentication gssapiclientidentity gssapiserveridentity
     gssapitrustdns
     proxycommand pkcs11provider securitykeyprovider knownhostscommand
