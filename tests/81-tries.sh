@@ -172,5 +172,8 @@ case_of "the same, more with the agent than are taken" max3 "$defaults" \
 case_of "no key at all" max3 "" "" "$others" neither
 case_of "more with the agent than are taken, then a password" max6 "" \
     "w1 w2 w3 w4 w5 w6 w7" "$others" asks
+check "what it said when it hung up is told" grep -q \
+    'Permission denied for .*on the first of two connections: .*Too many auth' \
+    "$T/err"
 case_of "keys, then a password" max3 "w1" "w2" "$others" neither
 check "the password was asked for" grep -q "password: " "$T/asked"

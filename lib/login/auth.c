@@ -400,6 +400,10 @@ account(const struct login *login)
 		str_append(&s, "; ", offered);
 		free(offered);
 	}
+	if (login->hung_up != NULL) {
+		str_append(&s, "; ", "on the first of two connections: ");
+		str_append(&s, "", login->hung_up);
+	}
 	if (login->passed_over != NULL)
 		str_append(&s, "; ", login->passed_over);
 	if (login->no_ticket != NULL && (ssh_userauth_list(login->l->session,
@@ -544,6 +548,7 @@ auth_returns(struct login *login)
 	    login->noffered == 0 || !auth_over(login->l) ||
 	    login->l->relay.breach != NULL || !identity_left(login))
 		return 0;
+	login->hung_up = libssh_reason(login->l);
 	identity_return(login);
 	if (login->partial)
 		login->gssapi_done = 0;
@@ -562,6 +567,7 @@ auth_free(struct login *login)
 	free(login->offered);
 	free(login->passed_over);
 	free(login->last);
+	free(login->hung_up);
 	free(login->principal);
 	free(login->no_ticket);
 	free(login->how);

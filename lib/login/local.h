@@ -157,6 +157,7 @@ struct login {
 	int		 agent_asked;
 	int		 token_asked;	/* PKCS11Provider's */
 	int		 returned;	/* with the keys it had not seen */
+	char		*hung_up;	/* why, as the server said; or NULL */
 	char		*principal;	/* whose Kerberos ticket there is */
 	char		*no_ticket;	/* why there is none */
 	int		 gssapi_done;	/* it was tried */
