@@ -140,6 +140,11 @@ static:
 	    CPPFLAGS="-DPROXYHOP_PARTS='\"linked with $$parts\\n\"'" \
 	    LIBS="-L$$PWD/build/static/libs/lib -lssh -lcrypto -lz -lbsd -lmd" all
 
+# not part of check: it fetches sources and compiles them for minutes
+check-static: static
+	@PROXYHOP=$$PWD/build/static/proxyhop tests/run static 01-carry \
+	    08-login 09-failures
+
 # the release's tar file, of what is committed
 VERSION	 = $(shell sed -n 's/.*PROXYHOP_VERSION[^"]*"\(.*\)".*/\1/p' \
 	   lib/base/base.h)
@@ -156,6 +161,6 @@ clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	deps-build static install uninstall dist clean
+	deps-build static check-static install uninstall dist clean
 # deps first, then what needs them
 .NOTPARALLEL:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Goal: the program of make static needs nothing but itself: in a folder that
 # is all it sees, with a route file, a key and known_hosts, it carries through
-# two gateways, looks a name up, and refuses a wrong host key.  tests/check
-# runs it.
+# two gateways, looks a name up, and refuses a wrong host key.  make
+# check-static runs it.
 
 . "$(dirname "$0")/harness.sh"
 
