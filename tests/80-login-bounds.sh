@@ -258,6 +258,7 @@ signals()
 	write_config gw1
 	conf "Host *" "BatchMode no"
 	printf '#!/bin/sh\ntouch %s\nexec sleep 60\n' "$T/asked" >"$T/askpass"
+	rm -f "$T/asked"
 	chmod 700 "$T/askpass"
 	SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force setsid \
 	    "$PYTHON" "$T/blocked.py" $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" \
