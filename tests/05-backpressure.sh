@@ -9,7 +9,7 @@
 limit=$((32 * 1024 * TEST_MEM_FACTOR))
 [ -z "$PROXYHOP_WRAP" ] || limit=$((limit * 16))
 steady=$limit
-[ "$limit" != $((32 * 1024)) ] || steady=$((10 * 1024))
+[ "$limit" != $((32 * 1024)) ] || steady=$((11 * 1024))
 size=$((192 * 1024 * 1024))
 gateways
 
