@@ -16,19 +16,55 @@ start_faults "filtered filtered" "silent silent" "close close" "http http" \
 start_sshd shut "AllowTcpForwarding no"
 start_slow slow --rtt 800 gw1
 start_peer source source 4000000
+# says NAME WHEN TEXT: a server that says that, and closes or resets.
+says()
+{
+	: >"$T/$1.log"
+	"$PYTHON" -c 'import socket, struct, sys, time
+s = socket.create_server(("127.0.0.1", 0))
+print("listening", s.getsockname()[1], flush=True)
+while True:
+	c = s.accept()[0]
+	print("accepted", flush=True)
+	c.sendall(sys.argv[2].encode() + b"\r\n")
+	if sys.argv[1] == "reset":
+		time.sleep(0.1)
+		c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+		    struct.pack("ii", 1, 0))
+	c.close()' "$2" "$3" </dev/null >>"$T/$1.log" 2>&1 &
+	PID[$1]=$!
+	SERVERS+=("$!")
+	wait_for "$T/$1.log" '^listening ' || exit 1
+	PORT[$1]=$(sed -n 's/^listening //p' "$T/$1.log")
+}
+
+says busy close "Exceeded MaxStartups"
+says text close "220 mail"
+says torn reset "Hello"
+"$PYTHON" "$TESTS/login.py" --tries 1 cuts "$T/gw1.key" \
+    </dev/null >"$T/hangs.log" 2>&1 &
+PID[hangs]=$!
+SERVERS+=("$!")
+wait_for "$T/hangs.log" '^listening ' || exit 1
+PORT[hangs]=$(sed -n 's/^listening //p' "$T/hangs.log")
+new_key "$T/wrong1"
+new_key "$T/wrong2"
 target=(127.0.0.1 "${PORT[target]}")
 {
-	for name in filtered silent close http closed kex tell carry shut slow; do
+	for name in filtered silent close http closed kex tell carry shut slow busy text torn \
+	    hangs; do
 		printf '%s\n' "Host $name" "Port ${PORT[$name]}"
 	done
 	printf '%s\n' "Host slow" "ConnectTimeout 30" \
 	    "Host kex tell carry slow" "Ciphers $GCM" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
+	    "Host hangs" "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
 	    "Host wronguser" "Port ${PORT[gw1]}" "User nobody-here" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw1]}" \
 	    "Host wrongkey" "Port ${PORT[gw1]}" \
 	    "HostKeyAlias [127.0.0.1]:${PORT[gw2]}" \
-	    "Host filtered silent close http closed kex tell carry slow wronguser wrongkey shut" \
+	    "Host hangs" "IdentityFile $T/wrong1" "IdentityFile $T/wrong2" \
+	    "Host filtered silent busy text torn hangs close http closed kex tell carry slow wronguser wrongkey shut" \
 	    "HostName 127.0.0.1" "User $ME" "IdentityFile $T/id" "ConnectTimeout 2"
 	cat "$T/ssh_config"
 } >"$T/routes.conf"
@@ -68,7 +104,7 @@ go()
 	hop -J "$routes" "$@" "${target[@]}" </dev/null \
 	    >"$T/out" 2>"$T/err" || status=$?
 	took=$(($(now) - start))
-	equal "$what: status" "$status" "$want"
+	check "$what: status $status is $want" grep -Eqx "$want" <<<"$status"
 }
 
 # carried ROUTES LOGINS [ARGUMENTS]: the target is reached, by logins to these
@@ -146,6 +182,21 @@ stops 2 'kex|closed' '^proxyhop: kex .*: kex: ' \
     '^proxyhop: closed .*: connect: '
 go 2 'closed|close' -q
 equal "-q: lines" "$(wc -l <"$T/err")" 0
+
+# one that speaks before it closes, as a busy sshd does, is heard in time
+stops 2 'busy|closed' '^proxyhop: busy .*: banner: connection closed before its banner, [0-9]+ times' \
+    '^proxyhop: closed .*: connect: '
+at_least "a busy one is tried again" "$(grep -c '^accepted' "$T/busy.log")" 3
+for name in text torn; do
+	go 2 "$name|closed" -o ConnectTimeout=0
+	check "$what: what it says" grep -Eq \
+	    "^proxyhop: $name .*: banner: it says \"(220 mail|Hello)\"" "$T/err"
+done
+
+# keys are refused, whatever ends the connection then
+go '[12]' 'hangs|gw2'
+check "$what: its line" grep -q '^proxyhop: hangs .*: auth: ' "$T/err"
+equal "$what: gw2 is not connected to" "$(seen '^Connection from')" ""
 
 # ---- once it is reached, nothing changes; not a byte is lost ----
 

@@ -13,6 +13,7 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 			and, with --drip, one each second
 	mute		never answers
 	tries		hangs up after N refusals
+	cuts		the same, without a word
 	quick		a banner, and in at once
 	old		takes a key by ssh-rsa alone, and names no algorithms
 	listed		refuses all, with a list of methods as libssh would put
@@ -190,6 +191,14 @@ class Gate(hostile.Gate):
 			self._send_message(message(cMSG_DISCONNECT, 2,
 			    "Too many authentication failures", ""))
 			return self.wait_then_close()
+		self.refuse()
+
+
+	def on_cuts(self, method, m):
+		if method == "publickey":
+			self.refusals += 1
+		if self.refusals >= self.args.tries:
+			return self.close()
 		self.refuse()
 
 

@@ -425,6 +425,10 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 
 	begin(c, plan);
 	status = find_shared(c, 1);
+	if (c->n > 0 && c->given != NULL && *c->given != -1) {
+		close(*c->given);	/* its server waits for a login */
+		*c->given = -1;
+	}
 	if (c->n > 0)
 		hop = TAILQ_NEXT(c->links[c->n - 1].hop, entry);
 	for (; status == OK && hop != NULL; hop = TAILQ_NEXT(hop, entry))
@@ -453,7 +457,7 @@ has_banner(const char *data, size_t n)
 static int
 greeted(struct chain *c, struct link *l, int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = fd, .events = POLLIN | POLLRDHUP };
 	static char data[PEEK];
 	ssize_t n;
 	int status;
@@ -463,15 +467,15 @@ greeted(struct chain *c, struct link *l, int fd)
 		status = chain_wait(c, &pfd, 1, now() + LOOK);
 		if (status != OK)
 			return status;
-		n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+		n = recv(fd, data, sizeof(data) - 1, MSG_PEEK | MSG_DONTWAIT);
+		data[n > 0 ? n : 0] = '\0';
 		if (n > 0 && has_banner(data, n))
 			return OK;
-		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
-			return fail(c, l, RETRY, "connection closed before "
-			    "its banner; check that it is an SSH server and "
-			    "that it is not busy");
+		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR) ||
+		    n == sizeof(data) - 1 || (pfd.revents & ~POLLIN) != 0)
+			return fail_unanswered(c, l, data);
 		/* what has come is still there, and would wake us at once */
-		pfd.events = n > 0 ? 0 : POLLIN;
+		pfd.events = POLLRDHUP | (n > 0 ? 0 : POLLIN);
 	}
 }
 
@@ -494,7 +498,8 @@ first_again(struct chain *c)
 {
 	if (c->failure.what != FAIL_TEXT || c->at->stage != STAGE_BANNER)
 		return again(c);
-	if (!time_left(c, 0, "connection closed"))
+	/* it may be busy; one that has said something else is not */
+	if (c->at->greeting != NULL || !time_left(c, 0, "connection closed"))
 		return 0;
 	failure_forget(c);
 	return 1;

@@ -218,9 +218,8 @@ fail_resolve(struct chain *c, struct link *l, int error)
 
 /*
  * Connects to l's hop, by its ProxyCommand if it has one, unless that has been
- * done, and gives what was
- * connected to *fd, which the caller then owns.  Returns OK, or another status
- * after noting why not.
+ * done, and gives what was connected to *fd, which the caller then owns.
+ * Returns OK, or another status after noting why not.
  */
 int
 dial(struct chain *c, struct link *l, int *fd)

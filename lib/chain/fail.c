@@ -265,6 +265,26 @@ fail_greeting(struct chain *c, struct link *l)
 }
 
 /*
+ * The connection to l has ended before a banner, or will never have one; text
+ * has come, which may be empty.  Leaves in l's greeting what it has said, unless
+ * it is too busy to say more.  Returns a status after noting that.
+ */
+int
+fail_unanswered(struct chain *c, struct link *l, char *text)
+{
+	text[strcspn(text, "\r\n")] = '\0';
+	free(l->greeting);
+	l->greeting = *text == '\0' ? NULL : str_quote(text);
+	if (!is_busy(l))
+		return fail_greeting(c, l);
+	free(l->greeting);
+	l->greeting = NULL;
+	return fail(c, l, RETRY, "connection closed before its banner%s; is "
+	    "it sshd, and is it short of MaxStartups?",
+	    times(c->sequence->tries + 1));
+}
+
+/*
  * There is no session with l: who ended it, or what was not agreed on.
  */
 static int

@@ -99,6 +99,7 @@ int	 master_wait(struct chain *, struct link *, int *);
 
 /* fail.c: what has failed, in one line */
 const char *fail_passing(struct chain *, int *);
+int	 fail_unanswered(struct chain *, struct link *, char *);
 int	 fail_say(struct chain *, int);
 
 #endif

@@ -20,6 +20,8 @@
 #define TICK	1000	/* ms between two status lines */
 #define LINE	2048	/* bytes of a line from a child */
 
+_Static_assert(MAX_ROUTES <= 8, "chain_wait() takes as many descriptors");
+
 /* What a child tells, in one packet. */
 enum told {
 	TOLD_STUMBLED,		/* the first try has failed */
@@ -198,6 +200,12 @@ hear(struct race *race, struct runner *r)
 		    "its process has ended" : p.text);
 }
 
+static int
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 /* Is another route on its way to the same server? */
 static int
 doubled(const struct race *race, const struct runner *r)
@@ -205,11 +213,16 @@ doubled(const struct race *race, const struct runner *r)
 	const struct hop *hop = TAILQ_FIRST(&r->plan->hops), *other;
 	const struct runner *q;
 
+	if (by_command(r->plan))
+		return 0;
 	for (q = race->v; q < r && hop != NULL; q++) {
 		other = TAILQ_FIRST(&q->plan->hops);
 		if (q->state == RUNNER_RUNS && other != NULL &&
 		    strcmp(hop->hostname, other->hostname) == 0 &&
-		    hop->port == other->port)
+		    hop->port == other->port &&
+		    same(hop->addressfamily, other->addressfamily) &&
+		    same(hop->bindaddress, other->bindaddress) &&
+		    same(hop->bindinterface, other->bindinterface))
 			return 1;
 	}
 	return 0;
@@ -267,8 +280,8 @@ wait_for_one(struct chain *c, struct race *race)
 		pfd[i].fd = race->v[i].pid > 0 ? race->v[i].sock : -1;
 		pfd[i].events = POLLIN;
 		pfd[i].revents = 0;
-		if (race->v[i].state == RUNNER_WAITS && race->next < until &&
-		    race->next > now())
+		if (race->v[i].state == RUNNER_WAITS && race->next > 0 &&
+		    race->next < until && !doubled(race, &race->v[i]))
 			until = race->next;
 	}
 	if ((status = chain_wait(c, pfd, race->n, until)) != OK)
@@ -332,16 +345,20 @@ hold_race(struct chain *c, struct race *race)
 	return status;
 }
 
-/* All of them have failed: a line each, in order. */
+/* All of them have failed: a line each, in order.  Returns the best status. */
 static int
 say_all(const struct race *race)
 {
+	int status = GIVEUP;
 	size_t i;
 
-	for (i = 0; i < race->n; i++)
+	for (i = 0; i < race->n; i++) {
 		if (*race->v[i].line != '\0')
 			say("%s", race->v[i].line);
-	return RETRY;
+		if (race->v[i].status == RETRY)
+			status = RETRY;
+	}
+	return status;
 }
 
 /* Takes what the chain of a route has left; the race goes on. */
@@ -374,7 +391,7 @@ take_one(struct chain *c, struct runner *r, take_fn *take, void *arg,
 	if (r->fd != -1)
 		close(r->fd);
 	r->fd = -1;
-	if (line != NULL && *status == RETRY) {
+	if (line != NULL && *status == RETRY && !c->refused) {
 		r->to = now();
 		out(r, RETRY, line);
 		free(line);

@@ -449,6 +449,9 @@ cut_off(struct login *login, const char *keys)
 	char *reason = libssh_reason(l);
 	int status = RETRY;
 
+	/* a second key is offered once the first was refused */
+	login->c->refused = login->noffered > 1 || login->returned ||
+	    login->wrong_passwords > 0 || login->wrong_answers > 0;
 	if (login->trying == SSH_AUTH_METHOD_PASSWORD &&
 	    libssh_must_change(l))
 		status = fail(login->c, l, GIVEUP, "the password of %s has to "

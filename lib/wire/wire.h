@@ -174,8 +174,7 @@ struct link {
 	struct traffic		 traffic;
 	struct pin		 pin;
 	struct keepalive	 keepalive;
-	char			*greeting;	/* what came before a banner;
-						 * greeting.c's alone */
+	char			*greeting;	/* what came before a banner */
 	struct logged		 logged;
 	struct forward		 forward;
 	struct relay		 relay;
@@ -232,6 +231,8 @@ struct chain {
 						 * hop; taken: -1; or NULL */
 	char			**hold;		/* gets the line of a failure;
 						 * NULL: it is said at once */
+	int			 refused;	/* a login was, whatever ended
+						 * it: no other route */
 	struct own		*own;		/* login's; NULL: not started */
 	const struct observer	*observer;	/* borrowed; NULL: none */
 };
