@@ -27,6 +27,7 @@ struct greeting {
 	size_t	 lines;
 	size_t	 len;		/* of the line so far, without a CR */
 	int	 cr;		/* it may be its end */
+	int	 binary;	/* a byte was in it that ssh takes in no line */
 	char	 line[SHOWN];	/* its beginning */
 };
 
@@ -63,7 +64,8 @@ take(struct link *l, struct greeting *g, char c)
 		end_line(l, g);
 		return;
 	}
-	g->len += g->cr;	/* it was not the end */
+	/* as ssh: a NUL, or a CR that is not the end */
+	g->binary = c == '\0' || (g->cr && c != '\r');
 	if ((g->cr = c == '\r'))
 		return;
 	if (g->len < SHOWN - 1)
@@ -74,7 +76,7 @@ take(struct link *l, struct greeting *g, char c)
 static int
 too_much(const struct greeting *g)
 {
-	return g->lines >= MAX_LINES || g->len > MAX_LINE;
+	return g->binary || g->lines >= MAX_LINES || g->len > MAX_LINE;
 }
 
 /* Returns how much of data comes before the banner; *more as is_banner(). */
@@ -99,10 +101,11 @@ fail_greeting(struct chain *c, struct link *l, const struct greeting *g)
 {
 	struct greeting last = *g;
 
-	if (g->len > MAX_LINE)		/* so that it is the first, too */
+	if (g->lines < MAX_LINES)	/* so that it is the first, too */
 		end_line(l, &last);
 	return fail(c, l, GIVEUP, "it sends what is no SSH banner: %s%s%s%s; "
-	    "is port %d that of an SSH server?", g->len > MAX_LINE ?
+	    "is port %d that of an SSH server?", g->binary ?
+	    "a line that is no text" : g->len > MAX_LINE ?
 	    "a line of more than 8192 bytes" : "1024 lines",
 	    l->greeting == NULL ? "" : ", it says \"",
 	    l->greeting == NULL ? "" : l->greeting,
