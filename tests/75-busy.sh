@@ -14,6 +14,7 @@ start_peer echo echo
 door()
 {
 	[ -z "${PID[door]:-}" ] || stop door
+	: >"$T/door.log"	# not the port of the last one
 	"$PYTHON" - "$1" "$2" "${PORT[real]}" >"$T/door.log" 2>&1 <<-'END' &
 	import socket, sys, threading
 	line, times, real = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -13,6 +13,7 @@ start_sshd gw1
 clear()
 {
 	[ -z "${PID[clear]:-}" ] || stop clear
+	: >"$T/clear.log"	# not the port of the last one
 	"$PYTHON" - "$@" >"$T/clear.log" 2>&1 <<-'END' &
 	import os, socket, struct, sys
 	kind, text = sys.argv[1], sys.argv[2].encode()

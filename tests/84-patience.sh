@@ -77,6 +77,7 @@ carries "without a limit for the login" -J gw1,gw2 -o LoginTimeout=0
 door()
 {
 	[ -z "${PID[door]:-}" ] || stop door
+	: >"$T/door.log"	# not the port of the last one
 	"$PYTHON" - "$1" "$2" "${PORT[gw1]}" >"$T/door.log" 2>&1 <<-'END' &
 	import socket, sys, threading
 	lines, length, real = map(int, sys.argv[1:])
@@ -225,7 +226,7 @@ a_hop()
 if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
 	gate ignores ignore
 	gate once unimplemented
-	gate stops --answers 2 ignore
+	gate stops --answers 8 ignore
 	write_config gw1 gw2 ignores once stops
 	# with BatchMode yes Debian's ssh has a default of 300
 	conf "BatchMode no"

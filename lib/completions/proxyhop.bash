@@ -76,7 +76,7 @@ _proxyhop_hops()
 _proxyhop_keywords()
 {
 	echo '
-	    AddressFamily BatchMode BindAddress BindInterface
+	    AddKeysToAgent AddressFamily BatchMode BindAddress BindInterface
 	    CASignatureAlgorithms CertificateFile CheckHostIP Ciphers
 	    Compression ConnectionAttempts ConnectTimeout ControlMaster
 	    ControlPath ControlPersist ForwardCommand

@@ -73,7 +73,7 @@ function __proxyhop_option
             string replace -r '$' ':'
     end
     for keyword in \
-            AddressFamily BatchMode BindAddress BindInterface \
+            AddKeysToAgent AddressFamily BatchMode BindAddress BindInterface \
             CASignatureAlgorithms CertificateFile CheckHostIP \
             Ciphers Compression ConnectionAttempts \
             ConnectTimeout ControlMaster ControlPath \

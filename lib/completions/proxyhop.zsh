@@ -57,7 +57,7 @@ _proxyhop_option() {
 	local expl
 
 	keywords=(
-	    AddressFamily BatchMode BindAddress BindInterface
+	    AddKeysToAgent AddressFamily BatchMode BindAddress BindInterface
 	    CASignatureAlgorithms CertificateFile CheckHostIP Ciphers
 	    Compression ConnectionAttempts ConnectTimeout ControlMaster
 	    ControlPath ControlPersist ForwardCommand
