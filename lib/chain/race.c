@@ -64,27 +64,10 @@ static void
 send_packet(int sock, enum told told, int status, const char *text, int fd)
 {
 	struct packet p = { .told = told, .status = status };
-	union {
-		struct cmsghdr	 hdr;
-		char		 buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	struct iovec vec = { &p, sizeof(p) };
-	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
 
 	if (text != NULL)
 		strlcpy(p.text, text, sizeof(p.text));
-	if (fd != -1) {
-		memset(&u, 0, sizeof(u));
-		msg.msg_control = u.buf;
-		msg.msg_controllen = sizeof(u.buf);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	}
-	(void)sendmsg(sock, &msg, MSG_NOSIGNAL);
+	(void)joint_send(sock, &p, sizeof(p), fd);
 }
 
 /* In the child. */
@@ -145,29 +128,6 @@ stop(struct runner *r)
 	r->pid = 0;
 }
 
-/* Receives a packet and its descriptor; returns whether there was one. */
-static int
-receive(int sock, struct packet *p, int *fd)
-{
-	union {
-		struct cmsghdr	 hdr;
-		char		 buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	struct iovec vec = { p, sizeof(*p) };
-	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
-	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
-	struct cmsghdr *cmsg;
-
-	*fd = -1;
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) < 1)
-		return 0;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
-	p->text[LINE - 1] = '\0';
-	return 1;
-}
-
 /* r is out of the race, or no longer the route that was taken. */
 static void
 out(struct runner *r, int status, const char *line)
@@ -187,7 +147,8 @@ hear(struct race *race, struct runner *r)
 	struct packet p = { .told = 0 };
 	int told;
 
-	told = receive(r->sock, &p, &r->fd) ? p.told : -1;
+	told = joint_receive(r->sock, &p, sizeof(p), &r->fd) > 0 ? p.told : -1;
+	p.text[LINE - 1] = '\0';
 	race->next = told == TOLD_READY ? race->next : 0;
 	if (told == TOLD_STUMBLED)
 		return;

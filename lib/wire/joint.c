@@ -8,6 +8,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "wire/wire.h"
@@ -49,6 +50,37 @@ joint_unblock(int fd)
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* Room for one descriptor beside the bytes of a message. */
+union beside {
+	struct cmsghdr	 hdr;
+	char		 buf[CMSG_SPACE(sizeof(int))];
+};
+
+/*
+ * Sends len bytes of data through the socket via, and fd beside them unless it
+ * is -1, which stays the caller's.  Returns 0, or -1 with errno.
+ */
+int
+joint_send(int via, const void *data, size_t len, int fd)
+{
+	union beside u;
+	struct iovec vec = { (void *)(uintptr_t)data, len };
+	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (fd != -1) {
+		memset(&u, 0, sizeof(u));
+		msg.msg_control = u.buf;
+		msg.msg_controllen = sizeof(u.buf);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	}
+	return sendmsg(via, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
+}
+
 /*
  * Sends fd through the socket via, with one byte, as ssh and nc -F do.  Both
  * stay the caller's.  Returns 0, or -1 with errno.
@@ -56,21 +88,29 @@ joint_unblock(int fd)
 int
 joint_pass(int via, int fd)
 {
-	union {
-		struct cmsghdr	 hdr;
-		char		 buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	char byte = '\0';
-	struct iovec vec = { &byte, 1 };
+	return joint_send(via, "", 1, fd);
+}
+
+/*
+ * Receives up to len bytes from the socket via, and in *fd the descriptor beside
+ * them, which the caller then owns, or -1.  Returns how many bytes there were,
+ * or -1 with errno.
+ */
+ssize_t
+joint_receive(int via, void *data, size_t len, int *fd)
+{
+	union beside u;
+	struct iovec vec = { data, len };
 	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
 	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
 	struct cmsghdr *cmsg;
+	ssize_t n;
 
-	memset(&u, 0, sizeof(u));
+	*fd = -1;
+	if ((n = recvmsg(via, &msg, MSG_CMSG_CLOEXEC)) == -1)
+		return -1;
 	cmsg = CMSG_FIRSTHDR(&msg);
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(via, &msg, 0) == 1 ? 0 : -1;
+	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
+	return n;
 }

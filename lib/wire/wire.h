@@ -309,7 +309,9 @@ uint64_t keepalive_silence(const struct link *);
 void	 joint_open(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
+int	 joint_send(int, const void *, size_t, int);
 int	 joint_pass(int, int);
+ssize_t	 joint_receive(int, void *, size_t, int *);
 
 /* failure.c: what has failed, as data */
 int	 fail(struct chain *, struct link *, enum status, const char *, ...)
