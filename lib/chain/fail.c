@@ -237,12 +237,19 @@ greeting_cause(const struct link *l)
 	    "connection closed before its banner";
 }
 
+/* l has closed before its banner, as it does when it has too many. */
+static int
+fail_busy(struct chain *c, struct link *l, const char *cause)
+{
+	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
+	    "MaxStartups?", cause, times(c->sequence->tries + 1));
+}
+
 /* The connection to l has ended before l has sent its banner. */
 static int
 fail_greeting(struct chain *c, struct link *l)
 {
 	const char *proxy = l->hop->proxycommand;
-	const char *tried = times(c->sequence->tries + 1);
 
 	if (is_penalty(l))
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
@@ -256,12 +263,11 @@ fail_greeting(struct chain *c, struct link *l)
 	if (proxy != NULL) {
 		(void)fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
 		    "status 0 before %s answered%s; try that command by hand",
-		    proxy, l->hop->name, tried);
+		    proxy, l->hop->name, times(c->sequence->tries + 1));
 		failure_at(c, STAGE_CONNECT);
 		return RETRY;
 	}
-	return fail(c, l, RETRY, "%s%s; is it sshd, and is it short of "
-	    "MaxStartups?", greeting_cause(l), tried);
+	return fail_busy(c, l, greeting_cause(l));
 }
 
 /*
@@ -279,9 +285,8 @@ fail_unanswered(struct chain *c, struct link *l, char *text)
 		return fail_greeting(c, l);
 	free(l->greeting);
 	l->greeting = NULL;
-	return fail(c, l, RETRY, "connection closed before its banner%s; is "
-	    "it sshd, and is it short of MaxStartups?",
-	    times(c->sequence->tries + 1));
+	/* there is no session that could tell more */
+	return fail_busy(c, l, "connection closed before its banner");
 }
 
 /*
