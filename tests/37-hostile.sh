@@ -16,15 +16,7 @@ printf 'hello \033[2J\033]0;title\007\r\nsecond line\n' >"$T/banner"
 # hostile [OPTIONS] MODE: such a gateway, named bad, takes the last one's place.
 hostile()
 {
-	[ -z "${PID[bad]:-}" ] || stop bad
-	: >"$T/bad.log"
-	"$PYTHON" "$TESTS/hostile.py" "$@" "$T/bad.key" \
-	    </dev/null >>"$T/bad.log" 2>&1 &
-	PID[bad]=$!
-	SERVERS+=("${PID[bad]}")
-	wait_for "$T/bad.log" '^listening ' || exit 1
-	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
-	write_config gw1 bad
+	start_bad hostile.py "$@"
 	to=(127.0.0.1 "${PORT[echo]}")
 }
 

@@ -20,15 +20,7 @@ blind="env LD_PRELOAD=$T/blind.so ASAN_OPTIONS=verify_asan_link_order=0 $sees"
 # again: a gateway, named bad, that takes packets of 10 bytes once it is believed.
 again()
 {
-	[ -z "${PID[bad]:-}" ] || stop bad
-	: >"$T/bad.log"
-	"$PYTHON" "$TESTS/breach.py" again "$T/bad.key" \
-	    </dev/null >>"$T/bad.log" 2>&1 &
-	PID[bad]=$!
-	SERVERS+=("${PID[bad]}")
-	wait_for "$T/bad.log" '^listening ' || exit 1
-	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
-	write_config gw1 bad
+	start_bad breach.py again
 }
 
 # ended HOPS [OPTIONS]: as it stands, by the packets that are made.

@@ -41,12 +41,7 @@ while True:
 says busy close "Exceeded MaxStartups"
 says text close "220 mail"
 says torn reset "Hello"
-"$PYTHON" "$TESTS/login.py" --tries 1 cuts "$T/gw1.key" \
-    </dev/null >"$T/hangs.log" 2>&1 &
-PID[hangs]=$!
-SERVERS+=("$!")
-wait_for "$T/hangs.log" '^listening ' || exit 1
-PORT[hangs]=$(sed -n 's/^listening //p' "$T/hangs.log")
+start_python hangs login.py --tries 1 cuts "$T/gw1.key"
 new_key "$T/wrong1"
 new_key "$T/wrong2"
 target=(127.0.0.1 "${PORT[target]}")

@@ -15,15 +15,7 @@ to=(127.0.0.1 "${PORT[echo]}")
 # deaf [--reads] MODE: such a gateway, named bad, takes the last one's place.
 deaf()
 {
-	[ -z "${PID[bad]:-}" ] || stop bad
-	: >"$T/bad.log"
-	"$PYTHON" "$TESTS/deaf.py" "$@" "$T/bad.key" \
-	    </dev/null >>"$T/bad.log" 2>&1 &
-	PID[bad]=$!
-	SERVERS+=("${PID[bad]}")
-	wait_for "$T/bad.log" '^listening ' || exit 1
-	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
-	write_config gw1 bad
+	start_bad deaf.py "$@"
 }
 
 # dropped MODE STAGE HOPS

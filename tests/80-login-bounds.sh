@@ -15,15 +15,7 @@ new_key "$T/bad.key"
 # gate [OPTIONS] MODE: such a gateway, named bad, takes the last one's place.
 gate()
 {
-	[ -z "${PID[bad]:-}" ] || stop bad
-	: >"$T/bad.log"
-	"$PYTHON" "$TESTS/login.py" "$@" "$T/bad.key" </dev/null \
-	    >>"$T/bad.log" 2>&1 &
-	PID[bad]=$!
-	SERVERS+=("${PID[bad]}")
-	wait_for "$T/bad.log" '^listening ' || exit 1
-	PORT[bad]=$(sed -n 's/^listening //p' "$T/bad.log")
-	write_config gw1 bad
+	start_bad login.py "$@"
 	conf "Host *" "BatchMode no"
 }
 

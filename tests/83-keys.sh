@@ -153,13 +153,7 @@ old()
 	local to=(127.0.0.1 "${PORT[echo]}")
 
 	new_key "$T/old.key"
-	: >"$T/old.log"
-	"$PYTHON" "$TESTS/login.py" old "$T/old.key" </dev/null \
-	    >>"$T/old.log" 2>&1 &
-	PID[old]=$!
-	SERVERS+=("${PID[old]}")
-	wait_for "$T/old.log" '^listening ' || exit 1
-	PORT[old]=$(sed -n 's/^listening //p' "$T/old.log")
+	start_python old login.py old "$T/old.key"
 	IDENTITY=([old]=$T/rsa)
 	write_config old
 	rm -f "$T/rsa-cert.pub"

@@ -163,13 +163,7 @@ gate()
 
 	shift
 	new_key "$T/$name.key"
-	: >"$T/$name.log"
-	"$PYTHON" "$TESTS/alive.py" "$@" "$T/$name.key" </dev/null \
-	    >>"$T/$name.log" 2>&1 &
-	PID[$name]=$!
-	SERVERS+=("${PID[$name]}")
-	wait_for "$T/$name.log" '^listening ' || exit 1
-	PORT[$name]=$(sed -n 's/^listening //p' "$T/$name.log")
+	start_python "$name" alive.py "$@" "$T/$name.key"
 }
 
 # idle NAME COMMAND...: a session of that command; a line goes there and back.

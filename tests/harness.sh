@@ -390,18 +390,34 @@ start_sshd()
 	die "sshd $name starts" "$log"
 }
 
-# start_peer NAME [peer.py arguments]: its lines go to $T/NAME.log.
-start_peer()
+# start_python NAME SCRIPT [arguments]: a server of tests/ that says
+# "listening PORT"; its lines go to $T/NAME.log.
+start_python()
 {
-	local name=$1 log=$T/$1.log
+	local name=$1 script=$2 log=$T/$1.log
 
-	shift
+	shift 2
 	: >"$log"
-	"$PYTHON" "$TESTS/peer.py" "$@" </dev/null >>"$log" 2>&1 &
+	"$PYTHON" "$TESTS/$script" "$@" </dev/null >>"$log" 2>&1 &
 	PID[$name]=$!
 	SERVERS+=("${PID[$name]}")
 	wait_for "$log" '^listening ' || exit 1
 	PORT[$name]=$(sed -n 's/^listening //p' "$log")
+}
+
+# start_peer NAME [peer.py arguments]
+start_peer()
+{
+	start_python "$1" peer.py "${@:2}"
+}
+
+# start_bad SCRIPT [arguments]: a gateway named bad, with the key bad.key, in
+# the last one's place; the configuration is for gw1 and bad.
+start_bad()
+{
+	[ -z "${PID[bad]:-}" ] || stop bad
+	start_python bad "$@" "$T/bad.key"
+	write_config gw1 bad
 }
 
 # start_agent NAME: an ssh-agent on the socket $T/NAME.

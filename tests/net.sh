@@ -4,16 +4,7 @@
 # start_slow NAME [slow.py arguments] SERVER: a link of that kind to a server.
 start_slow()
 {
-	local name=$1 log=$T/$1.log
-
-	shift
-	: >"$log"
-	"$PYTHON" "$TESTS/slow.py" "${@:1:$#-1}" "${PORT[${!#}]}" \
-	    </dev/null >>"$log" 2>&1 &
-	PID[$name]=$!
-	SERVERS+=("${PID[$name]}")
-	wait_for "$log" '^listening ' || exit 1
-	PORT[$name]=$(sed -n 's/^listening //p' "$log")
+	start_python "$1" slow.py "${@:2:$#-2}" "${PORT[${!#}]}"
 }
 
 # by NAME LINK: lines of ssh_config that take a server's link to it.
