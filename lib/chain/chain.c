@@ -14,6 +14,7 @@
 
 #define PAUSE	100	/* ms before the second try; doubled each time */
 #define PEEK	65536	/* bytes that may come before a banner, in a race */
+#define ANEW	2	/* sessions more, for one that can be bound */
 #define LOOK	20	/* ms between two looks at an unfinished banner */
 #define MAX_PAUSE	3200	/* ms; a busy server counts tries, too */
 
@@ -151,20 +152,6 @@ connect_session(struct chain *c, struct link *l, struct trust *t, int fd)
 	return status;
 }
 
-/* From the hop before to a session with this one. */
-static int
-reach(struct chain *c, struct link *l, struct trust *t)
-{
-	int fd, status;
-
-	for (;;) {
-		if ((status = approach(c, l, &fd)) == OK)
-			status = connect_session(c, l, t, fd);
-		if (status == OK || !again(c) || (status = rest(c, l)) != OK)
-			return status;
-	}
-}
-
 /* Takes down the session with l, or what was to become one. */
 static void
 take_down(struct chain *c, struct link *l)
@@ -173,6 +160,28 @@ take_down(struct chain *c, struct link *l)
 	(void)command_end(c, l);
 	if (l->number > 1)
 		forward_withdraw(l - 1);
+}
+
+/*
+ * From the hop before to a session with this one.  One that the agent cannot be
+ * told of, since a part of the key exchange was missed, is begun anew.
+ */
+static int
+reach(struct chain *c, struct link *l, struct trust *t)
+{
+	int anew = 0, fd, status;
+
+	for (;;) {
+		if ((status = approach(c, l, &fd)) == OK)
+			status = connect_session(c, l, t, fd);
+		if (status == OK && l->binding.missed && anew++ < ANEW) {
+			link_over(l, "a part of its key exchange was missed");
+			take_down(c, l);
+			continue;
+		}
+		if (status == OK || !again(c) || (status = rest(c, l)) != OK)
+			return status;
+	}
 }
 
 /* Asks l's server for its certificate, over a connection of its own. */

@@ -42,7 +42,8 @@ binding_begin(struct link *l)
 
 /*
  * Looks at what libssh is about to read.  Its counter says how much of that it
- * has read: if it was more than was seen, nothing will come of it.
+ * has read: if it was more than was seen, since that came in between, nothing
+ * will come of it, and that is noted.
  */
 void
 binding_look(struct link *l)
@@ -50,12 +51,15 @@ binding_look(struct link *l)
 	struct binding *b = &l->binding;
 	size_t read;
 	ssize_t n;
+	int missed;
 
 	if (b->seen == NULL)
 		return;
 	read = l->traffic.raw.in_bytes - b->base;
 	if (read > b->len || read == SEEN_MAX) {
+		missed = read > b->len;
 		binding_free(l);
+		b->missed = missed;
 		return;
 	}
 	if ((n = recv(ssh_get_fd(l->session), b->seen + read, SEEN_MAX - read,
@@ -134,6 +138,8 @@ binding_end(struct link *l)
 	if (b->seen == NULL)
 		return;
 	binding_take(b);
+	b->missed = b->key == NULL &&
+	    l->traffic.raw.in_bytes - b->base > b->len;
 	free(b->seen);
 	b->seen = NULL;
 }

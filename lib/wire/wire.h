@@ -147,6 +147,7 @@ struct binding {
 	uint64_t	 base;		/* libssh's counter, at its beginning */
 	unsigned char	*key, *sig;	/* NULL: not known */
 	size_t		 keylen, siglen;
+	int		 missed;	/* they came between two looks */
 };
 
 /* The key that has logged us in, for those who ask what it may do. */
