@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "trust/local.h"
+#include "trust/cert.h"
 
 #define CERT_HOST	2	/* SSH_CERT_TYPE_HOST */
 #define MAX_CERT	8192	/* bytes of one that is asked about */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/local.h"
+#include "trust/cert.h"
 
 #define MSG_DISCONNECT	1
 #define MSG_KEXINIT	20

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trust/local.h"
+#include "trust/cert.h"
+#include "trust/known.h"
 
 #define NAME	"proxyhop.certs"
 #define FILE_MAX	(8 * 1024 * 1024)	/* bytes; then it begins anew */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/local.h"
+#include "trust/known.h"
 
 /* Takes an argument off the command as ssh does: few bytes need a '\'. */
 static const char *

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/local.h"
+#include "trust/known.h"
 
 #define MAX_PATTERN	1000
 #define HASH_B64	28	/* an HMAC-SHA1, or its salt, in base64 */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/local.h"
+#include "trust/pub.h"
 
 #define POINT	4	/* first byte of an uncompressed point (SEC 1, 2.3.3) */
 
