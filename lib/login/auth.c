@@ -78,8 +78,8 @@ allowed_lines(struct link *l, char *lines)
 
 /*
  * Returns what is to be asked: the server's name for it and its instruction, if
- * it is the first of a round (RFC 4256, 3.2), and its question.  The last line stands where the answer is typed, unless it
- * would go on in the terminal's next line.
+ * it is the first of a round (RFC 4256, 3.2), and its question.  The last line
+ * stands where the answer is typed, unless it would not fit the terminal.
  */
 static char *
 question_text(struct login *login, const char *question, int first)
@@ -172,7 +172,7 @@ without_end(struct login *login)
 {
 	login->status = fail(login->c, login->l, RETRY, "it asks without an "
 	    "end, %d rounds so far; do not trust it", ROUNDS_MAX);
-	return LOST;
+	return AUTH_LOST;
 }
 
 /* What was typed was wrong; says so, in ssh's words, where it is asked again. */
@@ -199,13 +199,14 @@ kbdint(struct login *login)
 			asked |= ssh_userauth_kbdint_getnprompts(
 			    login->l->session) > 0;
 			if (auth_look(login) == -1)
-				return LOST;
+				return AUTH_LOST;
 			if (++login->rounds > ROUNDS_MAX)
 				return without_end(login);
 			if (answer_all(login) == -1)
-				return login->status == OK ? NO : LOST;
+				return login->status == OK ? AUTH_FAILURE :
+				    AUTH_LOST;
 		}
-		if (auth_judge(login, rc) != NO || !asked)
+		if (auth_judge(login, rc) != AUTH_FAILURE || !asked)
 			break;
 		note_wrong(login, &login->wrong_answers, n - 1);
 	}
@@ -230,7 +231,7 @@ password(struct login *login)
 			if (auth_again(login) == -1)
 				break;
 		explicit_bzero(answer, sizeof(answer));
-		if (auth_judge(login, rc) != NO)
+		if (auth_judge(login, rc) != AUTH_FAILURE)
 			break;
 		note_wrong(login, &login->wrong_passwords, n - 1);
 	}
@@ -337,27 +338,27 @@ try_methods(struct login *login)
 			break;
 		if (!login->listed && (m == NULL ||
 		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
-			if ((result = learn(login)) != NO)
+			if ((result = learn(login)) != AUTH_FAILURE)
 				return result;
 			continue;
 		}
 		if (m == NULL)
-			return NO;
+			return AUTH_FAILURE;
 		login->trying = m->bit;
 		result = m->try(login);
-		if (result == NO && auth_over(login->l))
-			result = LOST;
-		if (result == YES || result == PARTLY)
+		if (result == AUTH_FAILURE && auth_over(login->l))
+			result = AUTH_LOST;
+		if (result == AUTH_SUCCESS || result == AUTH_PARTIAL)
 			note_method(login, m);
-		if (result == YES || result == LOST)
+		if (result == AUTH_SUCCESS || result == AUTH_LOST)
 			return result;
 		login->used |= m->bit;
-		if (result == PARTLY && ++login->partial < PARTS_MAX) {
+		if (result == AUTH_PARTIAL && ++login->partial < PARTS_MAX) {
 			login->used = 0;
 			identity_partial(login);
 		}
 	}
-	return LOST;
+	return AUTH_LOST;
 }
 
 /* The methods that the server would still take, as it named them. */
@@ -533,7 +534,7 @@ auth(struct login *login)
 	if ((says = banner(l)) != NULL && say_level() >= 1 && link_may_show(l))
 		link_tell(l, 1, "it says \"%s\"", says);
 	free(says);
-	if (status == OK && result != YES)
+	if (status == OK && result != AUTH_SUCCESS)
 		status = refused(login);
 	return status;
 }

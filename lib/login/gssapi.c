@@ -342,7 +342,7 @@ no_ticket(struct login *login, const struct gss_answer *a, uint64_t took)
 	free(s);
 	free(host);
 	free(why);
-	return NO;
+	return AUTH_FAILURE;
 }
 
 /* libssh takes neither name from the calls; it never delegates. */
@@ -382,7 +382,7 @@ gssapi_login(struct login *login)
 	login->gssapi_done = 1;
 	ask(login, 1, &a);
 	if (login->status != OK || auth_over(login->l))
-		return LOST;
+		return AUTH_LOST;
 	if (!a.good)
 		return no_ticket(login, &a, now() - began);
 	if (set_names(login->l, &a) != 0) {

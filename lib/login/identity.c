@@ -127,7 +127,7 @@ add(struct login *login, ssh_key shown, const char *name)
 	id = xcalloc(1, sizeof(*id));
 	id->name = xstrdup(name);
 	if (shown != NULL && (id->shown = key_public(shown)) == NULL)
-		id->state = REFUSED;	/* libssh cannot show it */
+		id->state = KEY_REFUSED;	/* libssh cannot show it */
 	TAILQ_INSERT_TAIL(&login->identities, id, entry);
 	return id;
 }
@@ -351,9 +351,9 @@ rank_of_ssh(const struct identity *id)
 static int
 rank(const struct login *login, const struct identity *id)
 {
-	if (id->state == REFUSED || id->state == TAKEN || !signs(id))
+	if (id->state == KEY_REFUSED || id->state == KEY_ACCEPTED || !signs(id))
 		return LAST;
-	if (id->state == STALE)
+	if (id->state == KEY_STALE)
 		return 10;
 	if (login->returned)
 		return rank_of_ssh(id);
@@ -501,7 +501,7 @@ identity_reveal(struct login *login, struct identity *id)
 {
 	struct key_file *f = id->file;
 
-	id->state = REFUSED;
+	id->state = KEY_REFUSED;
 	if (identity_unlock(login, id) == -1 ||
 	    ssh_pki_export_privkey_to_pubkey(f->private, &f->public) !=
 	    SSH_OK)
@@ -543,7 +543,7 @@ identity_restricted(struct login *login, const struct identity *id)
 	TAILQ_FOREACH(other, &login->identities, entry)
 		if (other->held != NULL && other->holder == agent &&
 		    !listed(&again, other->held->key))
-			other->state = REFUSED;
+			other->state = KEY_REFUSED;
 	agent_close(&again);
 	return restricted;
 }
@@ -558,8 +558,8 @@ identity_partial(struct login *login)
 	struct identity *id;
 
 	TAILQ_FOREACH(id, &login->identities, entry)
-		if (id->state != FRESH && id->shown != NULL)
-			id->state = STALE;
+		if (id->state != KEY_UNTRIED && id->shown != NULL)
+			id->state = KEY_STALE;
 }
 
 /* Is there a key, by all that is known, which the server has not seen? */
@@ -572,7 +572,7 @@ identity_left(const struct login *login)
 	    login->l->hop->pkcs11provider != NULL))
 		return 1;
 	TAILQ_FOREACH(id, &login->identities, entry)
-		if (id->state == FRESH && signs(id))
+		if (id->state == KEY_UNTRIED && signs(id))
 			return 1;
 	return 0;
 }
@@ -590,10 +590,10 @@ identity_return(struct login *login)
 	login->noffered = 0;
 	agent_renew(&login->agent);
 	TAILQ_FOREACH(id, &login->identities, entry)
-		if (id->state == STALE)
-			id->state = REFUSED;
-		else if (id->state == TAKEN)
-			id->state = FRESH;
+		if (id->state == KEY_STALE)
+			id->state = KEY_REFUSED;
+		else if (id->state == KEY_ACCEPTED)
+			id->state = KEY_UNTRIED;
 }
 
 /* Does the user's agent hold the key, with a certificate or without? */

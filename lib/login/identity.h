@@ -27,11 +27,12 @@ enum source {
 	AGENT			/* and no file names it */
 };
 
+/* How far an identity has come with the server. */
 enum state {
-	FRESH,			/* the server has not seen it */
-	STALE,			/* before it took another method */
-	REFUSED,
-	TAKEN
+	KEY_UNTRIED,		/* the server has not seen it */
+	KEY_STALE,		/* before it took another method */
+	KEY_REFUSED,		/* by the server */
+	KEY_ACCEPTED		/* by the server, and signed for */
 };
 
 /* A key that may be offered: what is shown, and who signs. */

@@ -16,12 +16,12 @@ char	*prompt_label(const struct chain *, const struct link *);
 /* auth.c: one login, method after method */
 #define MAX_KEYS	64	/* offered on one connection */
 
-/* How one key, or one method, went. */
+/* What the server answered (RFC 4252, section 5.1). */
 enum result {
-	NO,			/* refused: the next one */
-	YES,			/* logged in */
-	PARTLY,			/* taken, but the server wants more */
-	LOST			/* nobody to talk to: see login's status */
+	AUTH_FAILURE,		/* denied: the next one */
+	AUTH_SUCCESS,		/* logged in */
+	AUTH_PARTIAL,		/* accepted; the server wants more */
+	AUTH_LOST		/* the connection is: see login's status */
 };
 
 /* One login to one hop. */

@@ -112,7 +112,7 @@ judge_signed(struct login *login, const struct identity *id, int rc,
 
 	note_offer(login, id, rc);
 	result = auth_judge(login, rc);
-	if (result != NO || rc != SSH_AUTH_ERROR)
+	if (result != AUTH_FAILURE || rc != SSH_AUTH_ERROR)
 		return result;
 	s = xasprintf("would do, but the agent did not sign%s%s",
 	    why == NULL ? "" : ": ", why == NULL ? "" : why);
@@ -138,7 +138,7 @@ try_own(struct login *login, struct identity *id)
 	int len, rc;
 
 	if ((len = key_blob(id->shown, &blob)) == -1)
-		return NO;
+		return AUTH_FAILURE;
 	if (key_in_device(id->file->public))
 		tell_touch(login, id->file->name);
 	rc = own_login(login, id->file, blob, len);
@@ -150,14 +150,14 @@ try_own(struct login *login, struct identity *id)
 static enum result
 try_file(struct login *login, struct identity *id)
 {
-	enum result result = NO;
+	enum result result = AUTH_FAILURE;
 	ssh_key key;
 
 	if (id->file->private == NULL) {
-		if ((result = probe(login, id)) != YES)
+		if ((result = probe(login, id)) != AUTH_SUCCESS)
 			return result;
 		if (identity_unlock(login, id) == -1)
-			return login->status == OK ? NO : LOST;
+			return login->status == OK ? AUTH_FAILURE : AUTH_LOST;
 	}
 	if (id->file->owned)
 		return try_own(login, id);
@@ -196,14 +196,14 @@ try_agent(struct login *login, struct identity *id)
 	unsigned char *blob;
 
 	if ((device || id->holder != &login->agent) &&
-	    (result = probe(login, id)) != YES)
+	    (result = probe(login, id)) != AUTH_SUCCESS)
 		return result;
 	if (own_unlock(login, id->holder) == -1)
-		return login->status == OK ? NO : LOST;
+		return login->status == OK ? AUTH_FAILURE : AUTH_LOST;
 	if (device)
 		tell_touch(login, id->held->comment);
 	if ((len = key_blob(id->shown, &blob)) == -1)
-		return NO;
+		return AUTH_FAILURE;
 	rc = agent_login(login, id->holder, id->held, blob, len);
 	free(blob);
 	return judge_signed(login, id, rc, rc == SSH_AUTH_ERROR ?
@@ -228,14 +228,15 @@ try_identity(struct login *login, struct identity *id)
 
 	if (id->shown == NULL)
 		return identity_reveal(login, id) == 0 ||
-		    login->status == OK ? NO : LOST;
+		    login->status == OK ? AUTH_FAILURE : AUTH_LOST;
 	if (id->held != NULL && id->holder->fd != -1 &&
 	    (id->file == NULL || id->file->private == NULL))
 		result = try_agent(login, id);
 	else
 		result = try_file(login, id);
-	id->state = result == YES || result == PARTLY ? TAKEN : REFUSED;
-	if (id->state == TAKEN) {
+	id->state = result == AUTH_SUCCESS || result == AUTH_PARTIAL ?
+	    KEY_ACCEPTED : KEY_REFUSED;
+	if (id->state == KEY_ACCEPTED) {
 		note_credential(login, id);
 		addkey(login, id);
 	}
@@ -257,11 +258,11 @@ keys_wanted(const struct login *login)
 enum result
 pubkey_login(struct login *login)
 {
-	enum result result = NO;
+	enum result result = AUTH_FAILURE;
 	struct identity *id;
 
-	while (result == NO && keys_wanted(login) &&
+	while (result == AUTH_FAILURE && keys_wanted(login) &&
 	    (id = identity_next(login)) != NULL)
 		result = try_identity(login, id);
-	return login->status == OK ? result : LOST;
+	return login->status == OK ? result : AUTH_LOST;
 }

@@ -133,10 +133,10 @@ enum result
 auth_judge(struct login *login, int rc)
 {
 	if (login->status != OK || auth_over(login->l))
-		return LOST;
+		return AUTH_LOST;
 	if (rc == SSH_AUTH_SUCCESS)
-		return YES;
-	return rc == SSH_AUTH_PARTIAL ? PARTLY : NO;
+		return AUTH_SUCCESS;
+	return rc == SSH_AUTH_PARTIAL ? AUTH_PARTIAL : AUTH_FAILURE;
 }
 
 /*

@@ -17,8 +17,9 @@ has_type(const struct knowns *knowns, const char *algorithm)
 	if (strncmp(algorithm, "rsa-sha2-", 9) == 0)
 		algorithm = "ssh-rsa";
 	for (i = 0; i < knowns->n; i++)
-		if (knowns->v[i].marker == PLAIN && strcmp(ssh_key_type_to_char(
-		    ssh_key_type(knowns->v[i].key)), algorithm) == 0)
+		if (knowns->v[i].marker == MARKER_NONE &&
+		    strcmp(ssh_key_type_to_char(ssh_key_type(
+		    knowns->v[i].key)), algorithm) == 0)
 			return 1;
 	return 0;
 }

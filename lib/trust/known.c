@@ -146,15 +146,15 @@ take_marker(char *line, enum marker *marker)
 {
 	size_t len;
 
-	*marker = PLAIN;
+	*marker = MARKER_NONE;
 	if (*line != '@')
 		return line;
 	len = strcspn(line, " ");
 	if (len == strlen("@revoked") && strncmp(line, "@revoked", len) == 0)
-		*marker = REVOKED;
+		*marker = MARKER_REVOKED;
 	else if (len == strlen("@cert-authority") &&
 	    strncmp(line, "@cert-authority", len) == 0)
-		*marker = AUTHORITY;
+		*marker = MARKER_CA;
 	else
 		return NULL;
 	return line + len + strspn(line + len, " ");
@@ -231,7 +231,7 @@ void
 known_line(struct knowns *knowns, size_t n, char *line, const char *file,
     unsigned number)
 {
-	struct known known = { PLAIN, NULL, file, number };
+	struct known known = { MARKER_NONE, NULL, file, number };
 	char *p;
 	size_t i;
 

@@ -7,10 +7,11 @@
 
 #include "trust/pub.h"
 
+/* What a line begins with: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. */
 enum marker {
-	PLAIN,
-	REVOKED,
-	AUTHORITY
+	MARKER_NONE,
+	MARKER_REVOKED,		/* @revoked */
+	MARKER_CA		/* @cert-authority */
 };
 
 /* One line of a known_hosts file. */

@@ -58,9 +58,9 @@ judge_line(struct lookup *found, const struct known *known)
 {
 	int same = ssh_key_cmp(known->key, found->key, SSH_KEY_CMP_PUBLIC) == 0;
 
-	if (known->marker == AUTHORITY)
+	if (known->marker == MARKER_CA)
 		keep(&found->authority, known);
-	else if (known->marker == REVOKED) {
+	else if (known->marker == MARKER_REVOKED) {
 		if (same)
 			keep(&found->revoked, known);
 	} else if (same)

@@ -57,7 +57,7 @@ prove_prepare(struct trust *t)
 {
 	char *types;
 
-	if (!has_marker(t, AUTHORITY, NULL) ||
+	if (!has_marker(t, MARKER_CA, NULL) ||
 	    (types = prove_types(t->l->hop)) == NULL)
 		return;
 	free(types);
@@ -183,7 +183,7 @@ may_prove(const struct trust *t, const struct pub *pub)
 	if (cert_parse(&cert, pub) == -1)
 		return 0;
 	name = principal_name(t->l->hop);
-	may = has_marker(t, AUTHORITY, &cert.ca) && cert_wrong(&cert, name,
+	may = has_marker(t, MARKER_CA, &cert.ca) && cert_wrong(&cert, name,
 	    t->l->hop->casignaturealgorithms, time(NULL)) == NULL;
 	free(name);
 	cert_free(&cert);
@@ -199,8 +199,9 @@ has_plain(const struct trust *t)
 
 	for (k = t->known; k < t->known + 2; k++)
 		for (i = 0; i < k->n; i++)
-			if (k->v[i].marker == PLAIN && !prove_only(t->l->hop,
-			    ssh_key_type_to_char(ssh_key_type(k->v[i].key))))
+			if (k->v[i].marker == MARKER_NONE &&
+			    !prove_only(t->l->hop, ssh_key_type_to_char(
+			    ssh_key_type(k->v[i].key))))
 				return 1;
 	return 0;
 }
@@ -240,7 +241,7 @@ is_revoked(struct trust *t, const struct cert *cert, char **why, int *status)
 	char *text;
 	int found;
 
-	if (has_marker(t, REVOKED, &cert->ca)) {
+	if (has_marker(t, MARKER_REVOKED, &cert->ca)) {
 		text = pub_fingerprint(&cert->ca);
 		*why = xasprintf("the CA %s is @revoked", text);
 		free(text);
@@ -274,7 +275,7 @@ weigh(struct trust *t, const struct pub *pub, enum proved *proved, char **why)
 	    time(NULL));
 	if (is_revoked(t, &cert, why, &status))
 		*proved = DISPROVED;
-	else if (status == OK && !has_marker(t, AUTHORITY, &cert.ca))
+	else if (status == OK && !has_marker(t, MARKER_CA, &cert.ca))
 		*why = xstrdup("No matching CA found");
 	else if (status == OK && wrong != NULL) {
 		*proved = DISPROVED;
