@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "wire/wire.h"
+#include "chain/mux.h"
 
 #define EQUAL(got, len, want) \
 	cr_assert((len) == sizeof(want) - 1 && memcmp(got, want, len) == 0)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "chain/mux.h"
 
 #define PATIENCE	1000	/* ms for what a master can answer at once */
 #define BUSY		10	/* ms before its full queue is tried again */

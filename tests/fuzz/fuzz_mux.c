@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/wire.h"
+#include "chain/mux.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "wire/wire.h"
+#include "chain/mux.h"
 
 #define VERSION	4	/* of the protocol */
 
