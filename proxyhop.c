@@ -241,16 +241,16 @@ run(struct chain *c, const struct plan *plan, void *arg)
 static int
 go(const struct routes *routes, const struct conf *conf)
 {
-	static struct chain chain;
+	struct chain *c = chain_new();
 	int status;
 
 	if (conf->try)
-		status = race_take(&chain, routes, try, NULL);
+		status = race_take(c, routes, try, NULL);
 	else if (conf->fdpass)
-		status = fdpass(&chain, routes);
+		status = fdpass(c, routes);
 	else
-		status = race_take(&chain, routes, run, NULL);
-	chain_close(&chain);
+		status = race_take(c, routes, run, NULL);
+	chain_free(c);
 	return status;
 }
 

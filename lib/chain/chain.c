@@ -262,7 +262,8 @@ log_in(struct chain *c, struct link *l)
 	struct login *login = auth_new(c, l);
 	int status;
 
-	while ((status = auth(login)) != OK && auth_returns(login)) {
+	while ((status = auth(login, &c->sequence->refused)) != OK &&
+	    auth_returns(login)) {
 		link_tell(l, 1, "it has hung up; back with the keys that it "
 		    "has not seen");
 		failure_forget(c);
@@ -289,13 +290,22 @@ add_link(struct chain *c, const struct hop *hop)
 	return status;
 }
 
+/* Returns a chain without links, for chain_free(). */
+struct chain *
+chain_new(void)
+{
+	struct chain *c = xcalloc(1, sizeof(*c));
+
+	c->sequence = xcalloc(1, sizeof(*c->sequence));
+	return c;
+}
+
 static void
 begin(struct chain *c, const struct plan *plan)
 {
 	c->plan = plan;
-	c->began = now();
+	c->sequence->began = now();
 	report_start(c);
-	c->sequence = xcalloc(1, sizeof(*c->sequence));
 }
 
 /* The set-up is over, with status; returns what it means. */
@@ -305,7 +315,7 @@ end(struct chain *c, int status)
 	status = fail_say(c, status);
 	own_end(c);
 	if (status == OK)
-		c->hold = NULL;		/* no other route from here on */
+		c->sequence->hold = NULL;		/* no other route from here on */
 	c->deadline = 0;
 	c->carrying = 1;
 	say_erase();
@@ -398,7 +408,7 @@ find_shared(struct chain *c, int make)
 				status = share_find(c, links_to(c, hop), host,
 				    port, NULL);
 		}
-		if (status != OK || c->share != NULL)
+		if (status != OK || c->sequence->share != NULL)
 			return status;
 	}
 	c->n = 0;
@@ -423,8 +433,7 @@ open_target(struct chain *c, int in, int out)
 /*
  * Connects all hops of plan in order, from the deepest one on that has a
  * shared connection, and opens a channel to its target that is joined to in
- * and out.  Returns OK, or another status after saying what failed;
- * chain_close() in either case.
+ * and out.  Returns OK, or another status after saying what failed.
  */
 int
 chain_open(struct chain *c, const struct plan *plan, int in, int out)
@@ -434,9 +443,9 @@ chain_open(struct chain *c, const struct plan *plan, int in, int out)
 
 	begin(c, plan);
 	status = find_shared(c, 1);
-	if (c->n > 0 && c->given != NULL && *c->given != -1) {
-		close(*c->given);	/* its server waits for a login */
-		*c->given = -1;
+	if (c->n > 0 && c->sequence->given != NULL && *c->sequence->given != -1) {
+		close(*c->sequence->given);	/* its server waits for a login */
+		*c->sequence->given = -1;
 	}
 	if (c->n > 0)
 		hop = TAILQ_NEXT(c->links[c->n - 1].hop, entry);
@@ -588,20 +597,31 @@ chain_carry(struct chain *c)
 	return fail_say(c, status);
 }
 
-/* Takes the chain down, last link first. */
+/* Takes the chain down, last link first; it is as new then. */
 void
 chain_close(struct chain *c)
 {
+	struct sequence *s = c->sequence;
 	struct link *l;
 
 	while (c->n > 0) {
 		l = &c->links[--c->n];
 		session_drop(l);
 		forward_drop(l);
-			link_free(l);
+		link_free(l);
 		(void)command_end(c, l);
 	}
 	share_close(c);
+	memset(s, 0, sizeof(*s));
+	memset(c, 0, sizeof(*c));
+	c->sequence = s;
+}
+
+/* Takes the chain down, and frees it. */
+void
+chain_free(struct chain *c)
+{
+	chain_close(c);
 	free(c->sequence);
-	c->sequence = NULL;
+	free(c);
 }

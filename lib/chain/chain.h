@@ -10,10 +10,11 @@
 #include "trust/trust.h"
 
 /* chain.c: hop after hop */
+struct chain *chain_new(void);
 int	 chain_open(struct chain *, const struct plan *, int, int);
 int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
-void	 chain_close(struct chain *);
+void	 chain_free(struct chain *);
 
 /* direct.c: no jump host at all */
 int	 direct(struct chain *, const struct plan *, int, int);

@@ -229,9 +229,9 @@ dial(struct chain *c, struct link *l, int *fd)
 	struct addresses a;
 	int status;
 
-	if (c->given != NULL && *c->given != -1) {
-		*fd = *c->given;
-		*c->given = -1;
+	if (c->sequence->given != NULL && *c->sequence->given != -1) {
+		*fd = *c->sequence->given;
+		*c->sequence->given = -1;
 		link_stage(l, STAGE_CONNECT);
 		note_address(l, *fd);
 		return OK;

@@ -99,8 +99,7 @@ wait_for(pid_t pid, int ready)
 /*
  * Opens the chain of the first route that answers, hands over an end of it
  * through standard output, and carries in the background until either side has
- * ended; returns as soon as that has begun.  Returns a status; chain_close()
- * in any case.
+ * ended; returns as soon as that has begun.  Returns a status.
  */
 int
 fdpass(struct chain *c, const struct routes *routes)

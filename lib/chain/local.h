@@ -9,16 +9,28 @@
 
 #define MAX_ADDRESSES	16
 
-/* How the set-up goes on. */
+struct share;
+struct race;
+struct timing;
+
+/* How the set-up goes on: what of a chain is this folder's alone. */
 struct sequence {
+	uint64_t	 began;		/* ms */
 	int		 tries;		/* of this hop that failed */
 	const char	*cause;		/* of the last: a constant */
 	uint32_t	 pause;		/* ms before the next */
 	uint64_t	 until;		/* ms; no try after that */
 	pid_t		 pid;		/* of the first hop's ProxyCommand */
+	int		*given;		/* a connection to the first hop;
+					 * taken: -1; or NULL */
+	char		**hold;		/* gets the line of a failure; NULL:
+					 * it is said at once */
+	int		 refused;	/* a login was, whatever ended it: no
+					 * other route */
+	struct share	*share;		/* NULL: none is shared */
+	struct race	*race;		/* NULL: one route only */
+	struct timing	*timing;	/* NULL: no -t */
 };
-
-struct timing;
 
 /* What there is of a name. */
 struct address {
@@ -34,6 +46,7 @@ struct addresses {
 
 /* chain.c: the first connection of a route */
 int	 chain_first(struct chain *, const struct plan *, int *, int);
+void	 chain_close(struct chain *);
 
 /* race.c: the first route that answers */
 uint64_t race_began(const struct chain *);

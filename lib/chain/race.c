@@ -74,13 +74,13 @@ send_packet(int sock, enum told told, int status, const char *text, int fd)
 static void __attribute__((noreturn))
 run(const struct plan *plan, int sock)
 {
-	static struct chain c;
+	struct chain *c = chain_new();
 	char *line = NULL;
 	int fd = -1, status;
 
 	say_plain();
-	c.hold = &line;
-	if ((status = chain_first(&c, plan, &fd, sock)) == OK)
+	c->sequence->hold = &line;
+	if ((status = chain_first(c, plan, &fd, sock)) == OK)
 		send_packet(sock, TOLD_READY, OK, NULL, fd);
 	else
 		send_packet(sock, TOLD_FAILED, status, line, -1);
@@ -326,11 +326,10 @@ say_all(const struct race *race)
 static void
 forget(struct chain *c)
 {
-	struct race *race = c->race;
+	struct race *race = c->sequence->race;
 
 	chain_close(c);
-	memset(c, 0, sizeof(*c));
-	c->race = race;
+	c->sequence->race = race;
 }
 
 /*
@@ -344,15 +343,15 @@ take_one(struct chain *c, struct runner *r, take_fn *take, void *arg,
 {
 	char *line = NULL;
 
-	c->hold = &line;
-	c->given = &r->fd;
+	c->sequence->hold = &line;
+	c->sequence->given = &r->fd;
 	*status = take(c, r->plan, arg);
-	c->hold = NULL;
-	c->given = NULL;
+	c->sequence->hold = NULL;
+	c->sequence->given = NULL;
 	if (r->fd != -1)
 		close(r->fd);
 	r->fd = -1;
-	if (line != NULL && *status == RETRY && !c->refused) {
+	if (line != NULL && *status == RETRY && !c->sequence->refused) {
 		r->to = now();
 		out(r, RETRY, line);
 		free(line);
@@ -368,8 +367,7 @@ take_one(struct chain *c, struct runner *r, take_fn *take, void *arg,
 /*
  * Has take set up one of the routes and use it: the only one, or the first
  * that answers, and the next as long as one fails for the moment before the
- * target is reached.  Returns a status after saying what failed; chain_close()
- * in any case.
+ * target is reached.  Returns a status after saying what failed.
  */
 int
 race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg)
@@ -381,7 +379,7 @@ race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg
 
 	if (TAILQ_NEXT(plan, entry) == NULL)
 		return take(c, plan, arg);
-	c->race = &race;
+	c->sequence->race = &race;
 	TAILQ_FOREACH(plan, routes, entry) {
 		r = &race.v[race.n++];
 		r->plan = plan;
@@ -395,7 +393,7 @@ race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg
 		status = say_all(&race);
 	while (race.n > 0)
 		free(race.v[--race.n].line);
-	c->race = NULL;
+	c->sequence->race = NULL;
 	return status;
 }
 
@@ -403,14 +401,14 @@ race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg
 uint64_t
 race_began(const struct chain *c)
 {
-	return c->race == NULL ? now() : c->race->began;
+	return c->sequence->race == NULL ? now() : c->sequence->race->began;
 }
 
 /* Adds a row for each route that has started. */
 void
 race_show(const struct chain *c, struct timing *timing)
 {
-	const struct race *race = c->race;
+	const struct race *race = c->sequence->race;
 	struct timing_row row = { .stage = STAGE_CONNECT };
 	const struct runner *r;
 	char *note;

@@ -26,8 +26,8 @@ on_stage(void *arg, const struct link *l, uint64_t t)
 	    l->hop->name, hop, say_stage(l->stage), t - l->since,
 	    t - say_began(), l->note == NULL ? "" : ": ",
 	    l->note == NULL ? "" : l->note);
-	if (c->timing != NULL)
-		timing_stage(c->timing, l, t);
+	if (c->sequence->timing != NULL)
+		timing_stage(c->sequence->timing, l, t);
 }
 
 /* Something about l, which -v has to be given level times for. */
@@ -50,7 +50,7 @@ on_wait(void *arg)
 {
 	const struct chain *c = arg;
 	const struct link *l = c->at;
-	uint64_t t = now() - c->began;
+	uint64_t t = now() - c->sequence->began;
 
 	if (c->deadline == 0 || !say_live())
 		return 0;
@@ -61,7 +61,7 @@ on_wait(void *arg)
 		say_status("%s (hop %d of %d): %s, %d s", l->hop->name,
 		    l->number, c->plan->nhops, say_stage(l->stage),
 		    (int)(t / 1000));
-	return c->began + (t / PATIENCE + 1) * PATIENCE;
+	return c->sequence->began + (t / PATIENCE + 1) * PATIENCE;
 }
 
 /* user@host:port, a v6 address in brackets. */
@@ -120,9 +120,9 @@ report_start(struct chain *c)
 static void
 tell(struct chain *c, char *line)
 {
-	if (c->hold != NULL) {
-		free(*c->hold);
-		*c->hold = line;
+	if (c->sequence->hold != NULL) {
+		free(*c->sequence->hold);
+		*c->sequence->hold = line;
 		return;
 	}
 	if (*line != '\0')
@@ -140,8 +140,8 @@ report_failure(struct chain *c)
 	const struct failure *f = &c->failure;
 	char *label;
 
-	if (c->timing != NULL)
-		timing_failure(c->timing, f);
+	if (c->sequence->timing != NULL)
+		timing_failure(c->sequence->timing, f);
 	label = report_label(c, f->link);
 	tell(c, label == NULL ? xstrdup("") : xasprintf("%s: %s: %s", label,
 	    say_stage(f->stage), f->text));

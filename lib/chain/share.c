@@ -388,9 +388,9 @@ share_listens(const struct hop *hop)
 
 /*
  * Looks for a connection to l's hop that an ssh of ours shares, and opens a
- * channel to host and port over it.  Returns OK, with c->share set if there is
- * one, which share_close() is to follow, or else in *absent whether an ssh of
- * its ControlMaster could listen there; or another status after noting what
+ * channel to host and port over it.  Returns OK, with share_is() true if there
+ * is one, which share_close() is to follow, or else in *absent whether an ssh
+ * of its ControlMaster could listen there; or another status after noting what
  * failed.  absent is NULL if that ssh has just been started for it, so that it
  * is used whatever ControlMaster says.
  */
@@ -406,7 +406,7 @@ share_find(struct chain *c, struct link *l, const char *host, int port,
 		*absent = 0;
 	if (l->hop->controlpath == NULL)
 		return OK;
-	s = c->share = xcalloc(1, sizeof(*s));
+	s = c->sequence->share = xcalloc(1, sizeof(*s));
 	s->link = l;
 	s->witness = s->control = s->fd = -1;
 	if ((why = ours ? NULL : unwanted(l->hop)) == NULL)
@@ -427,7 +427,7 @@ share_find(struct chain *c, struct link *l, const char *host, int port,
 int
 share_is(const struct chain *c, const struct link *l)
 {
-	return c->share != NULL && c->share->link == l;
+	return c->sequence->share != NULL && c->sequence->share->link == l;
 }
 
 /* Is the master alive, that is, does it answer? */
@@ -468,7 +468,7 @@ int
 share_approach(struct chain *c, struct link *l, const char *host, int port,
     int *fd)
 {
-	struct share *s = c->share;
+	struct share *s = c->sequence->share;
 	const char *why = NULL;
 	int status = OK;
 
@@ -486,8 +486,8 @@ share_approach(struct chain *c, struct link *l, const char *host, int port,
 void
 share_join(struct chain *c, int in, int out)
 {
-	c->share->in = in;
-	c->share->out = out;
+	c->sequence->share->in = in;
+	c->sequence->share->out = out;
 }
 
 /*
@@ -497,7 +497,7 @@ share_join(struct chain *c, int in, int out)
 int
 share_take(struct chain *c)
 {
-	struct share *s = c->share;
+	struct share *s = c->sequence->share;
 	int fd;
 
 	if (s == NULL || s->link != &c->links[c->n - 1])
@@ -526,7 +526,7 @@ outlast(struct chain *c, struct share *s)
 int
 share_carry(struct chain *c)
 {
-	struct share *s = c->share;
+	struct share *s = c->sequence->share;
 	int error = 0, status;
 
 	status = s->fd == -1 ? outlast(c, s) :
@@ -543,7 +543,7 @@ share_carry(struct chain *c)
 int
 share_lost(struct chain *c, const struct link *l)
 {
-	struct share *s = c->share;
+	struct share *s = c->sequence->share;
 
 	if (s == NULL || s->link + 1 != l || is_alive(s))
 		return 0;
@@ -555,7 +555,7 @@ share_lost(struct chain *c, const struct link *l)
 int
 share_overdue(struct chain *c, struct link *l)
 {
-	const struct share *s = c->share;
+	const struct share *s = c->sequence->share;
 	char *path = str_shell(l->hop->controlpath);
 	int status;
 
@@ -572,7 +572,7 @@ share_overdue(struct chain *c, struct link *l)
 void
 share_close(struct chain *c)
 {
-	struct share *s = c->share;
+	struct share *s = c->sequence->share;
 
 	if (s == NULL)
 		return;
@@ -580,5 +580,5 @@ share_close(struct chain *c)
 	drop(&s->control);
 	drop(&s->witness);
 	free(s);
-	c->share = NULL;
+	c->sequence->share = NULL;
 }

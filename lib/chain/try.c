@@ -71,8 +71,7 @@ climb(struct chain *c, const struct plan *plan, struct timing *timing)
 
 /*
  * Tries plan's chain and prints what each stage took; nothing is carried.
- * Returns OK, or another status after saying what failed; chain_close() in
- * either case.
+ * Returns OK, or another status after saying what failed.
  */
 int
 try(struct chain *c, const struct plan *plan, void *arg)
@@ -85,9 +84,9 @@ try(struct chain *c, const struct plan *plan, void *arg)
 	(void)arg;
 	free(name);
 	race_show(c, timing);
-	c->timing = timing;
+	c->sequence->timing = timing;
 	status = climb(c, plan, timing);
-	c->timing = NULL;
+	c->sequence->timing = NULL;
 	timing_end(timing);
 	return status;
 }

@@ -442,16 +442,16 @@ advice(const struct login *login)
 	return "check User, IdentityFile and PreferredAuthentications";
 }
 
-/* The session has ended before the server was content. */
+/* The session has ended before the server was content; *denied as in auth(). */
 static int
-cut_off(struct login *login, const char *keys)
+cut_off(struct login *login, const char *keys, int *denied)
 {
 	struct link *l = login->l;
 	char *reason = libssh_reason(l);
 	int status = RETRY;
 
 	/* a second key is offered once the first was refused */
-	login->c->refused = login->noffered > 1 || login->returned ||
+	*denied = login->noffered > 1 || login->returned ||
 	    login->wrong_passwords > 0 || login->wrong_answers > 0;
 	if (login->trying == SSH_AUTH_METHOD_PASSWORD &&
 	    libssh_must_change(l))
@@ -473,14 +473,14 @@ cut_off(struct login *login, const char *keys)
 
 /* The line about a login that did not succeed. */
 static int
-refused(struct login *login)
+refused(struct login *login, int *denied)
 {
 	struct link *l = login->l;
 	char *keys = account(login), *taken, *says;
 	int status = GIVEUP;
 
 	if (auth_over(l)) {
-		status = cut_off(login, keys);
+		status = cut_off(login, keys, denied);
 		free(keys);
 		return status;
 	}
@@ -517,10 +517,11 @@ auth_new(struct chain *c, struct link *l)
 /*
  * Logs in to the hop, whose host key has been checked.  Returns OK, or
  * another status after noting why not; auth_returns() may then have more to
- * try.
+ * try.  If the session has ended meanwhile, *denied is set to whether the server
+ * had refused a key or an answer by then.
  */
 int
-auth(struct login *login)
+auth(struct login *login, int *denied)
 {
 	struct link *l = login->l;
 	enum result result;
@@ -535,7 +536,7 @@ auth(struct login *login)
 		link_tell(l, 1, "it says \"%s\"", says);
 	free(says);
 	if (status == OK && result != AUTH_SUCCESS)
-		status = refused(login);
+		status = refused(login, denied);
 	return status;
 }
 

@@ -11,7 +11,7 @@ struct login;
 
 /* auth.c: one login, method after method */
 struct login *auth_new(struct chain *, struct link *);
-int	 auth(struct login *);
+int	 auth(struct login *, int *);
 int	 auth_returns(struct login *);
 void	 auth_free(struct login *);
 

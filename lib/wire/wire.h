@@ -206,11 +206,8 @@ struct failure {
 	int		 error;		/* errno of FAIL_CONNECT */
 };
 
-struct sequence;
-struct share;
-struct race;
-struct timing;
 struct own;
+struct sequence;
 
 /* All links, and the one place that waits. */
 struct chain {
@@ -221,20 +218,10 @@ struct chain {
 	uint64_t		 deadline;	/* ms; until when; FOREVER, or 0:
 						 * nothing is waited for */
 	int			 carrying;	/* all is up */
-	uint64_t		 began;		/* ms */
 	struct failure		 failure;
 	struct listener		 listener;
-	struct sequence		*sequence;	/* lib/chain's own */
-	struct share		*share;		/* the same; NULL: none is shared */
-	struct race		*race;		/* the same, or NULL */
-	struct timing		*timing;	/* the same; NULL: no -t */
-	int			*given;		/* a connection to the first
-						 * hop; taken: -1; or NULL */
-	char			**hold;		/* gets the line of a failure;
-						 * NULL: it is said at once */
-	int			 refused;	/* a login was, whatever ended
-						 * it: no other route */
 	struct own		*own;		/* login's; NULL: not started */
+	struct sequence		*sequence;	/* lib/chain's */
 };
 
 /* loop.c: the one place that waits */
