@@ -20,6 +20,7 @@
  */
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
@@ -104,35 +105,69 @@ has_port(const char *arg)
 	    (colon[-1] == ']' || strchr(arg, ':') == colon);
 }
 
-/* Host and port have to be left of the command line. */
-static void
-check_target(int n, char *v[])
+/* One argument is left, where host and port should be. */
+static void __attribute__((noreturn))
+one_left(const char *word)
 {
+	char *arg = str_visible(word), *why;
 	const char *colon;
-	char *arg;
+	int port;
 
-	if (n == 2)
-		return;
-	if (n == 0)
-		misused("no host and port");
-	arg = str_visible(v[n > 2 ? 2 : 0]);
-	if (n > 2 && *arg == '-')
-		misused("%s after host and port; options come first", arg);
-	if (n > 2)
-		misused("\"%s\" after host and port: an argument too many",
-		    arg);
 	if (has_port(arg)) {
 		colon = strrchr(arg, ':');
 		misused("\"%s\": host and port are two arguments: %.*s %s", arg,
 		    (int)(colon - arg), arg, colon + 1);
 	}
+	if ((why = hop_target(word, "22", &port)) != NULL)
+		misused("%s", why);
 	misused("no port after \"%s\"; that of ssh is 22: %s 22", arg, arg);
+}
+
+/* More than two are left: a slip in -J, or an option that came too late. */
+static void __attribute__((noreturn))
+too_many(int n, char *v[], const char *jump)
+{
+	char *arg = str_visible(v[2]), *first = str_visible(v[0]), *why;
+	int port;
+
+	if (*arg == '-')
+		misused("%s after host and port; options come first", arg);
+	why = hop_target(v[n - 2], v[n - 1], &port);
+	if (jump != NULL && why == NULL)
+		misused("\"%s\" before host and port: an argument too many; "
+		    "jump hosts have commas between them: -J %s,%s", first,
+		    jump, first);
+	misused("\"%s\" after host and port: an argument too many", arg);
+}
+
+/* Has a shell taken a | for its own, so that the rest went elsewhere? */
+static int
+is_piped(void)
+{
+	struct stat st;
+
+	return fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+/* Host and port have to be left of the command line. */
+static void
+check_target(const struct conf *conf, int n, char *v[])
+{
+	if (n == 0 && conf->jump != NULL && is_piped())
+		misused("no host and port; if there is a | after %s, quote "
+		    "it: -J '%s|...'", conf->jump, conf->jump);
+	if (n == 0)
+		misused("no host and port");
+	if (n == 1)
+		one_left(v[0]);
+	if (n > 2)
+		too_many(n, v, conf->jump);
 }
 
 static void
 options(int argc, char *argv[], struct conf *conf)
 {
-	const char *why;
+	char *why;
 	int rc;
 
 	if ((rc = conf_options(conf, argc, argv)) == -2) {
@@ -145,12 +180,11 @@ options(int argc, char *argv[], struct conf *conf)
 		help();
 	if (conf->version)
 		version();
-	check_target(argc - optind, argv + optind);
+	check_target(conf, argc - optind, argv + optind);
 	conf->host = hop_unbracket(argv[optind]);
-	if (hop_target(conf->host, argv[optind + 1], &conf->port, &why) == -1)
-		errx(GIVEUP, "\"%s\" \"%s\": %s",
-		    str_visible(conf->host), str_visible(argv[optind + 1]),
-		    why);
+	why = hop_target(conf->host, argv[optind + 1], &conf->port);
+	if (why != NULL)
+		errx(GIVEUP, "%s", why);
 	if (conf->fdpass && !conf->print && !conf->try && !fdpass_possible())
 		errx(GIVEUP, "-f: standard output is no socket; it is for "
 		    "ssh's ProxyUseFdpass yes");

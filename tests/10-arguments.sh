@@ -144,6 +144,63 @@ directory; it is not used"
 	    -J gw1 -E "$T/absent/log" host.invalid 22
 }
 
+# meant SENTENCE PATTERN ARGUMENTS...: one line, which has what was typed, and
+# what to type.
+meant()
+{
+	local sentence=$1 pattern=$2
+
+	shift 2
+	refused "$sentence" 1 "^proxyhop: $pattern\$" hop "$@"
+}
+
+# What those type who know ssh.
+slips()
+{
+	local port
+
+	for port in 99999 ssh 0; do
+		meant "port $port" "\"$port\": .* 1 to 65535; .* ssh is 22" \
+		    -J gw1 host.invalid "$port"
+		meant "port $port of a hop" \
+		    ".*\"gw1:$port\": .* 1 to 65535; .* ssh is 22" \
+		    -J "gw1:$port" host.invalid 22
+	done
+	meant "user@ of the target" '"root@db1": .* without user@; .*' \
+	    -J gw1 root@db1 22
+	meant "a URI as the target" '"ssh://db1:22": .* without ssh://' \
+	    -J gw1 ssh://db1:22 22
+	meant "a keyword mistyped" \
+	    '-o Usr=x: Bad .* option: usr; did you mean "user"\?' \
+	    -J gw1 -o Usr=x host.invalid 22
+	meant "a keyword mistyped, for one hop" \
+	    '-o gw2:Prot=1: Bad .* option: prot; did you mean "port"\?' \
+	    -J gw1,gw2 -o gw2:Prot=1 host.invalid 22
+	meant "a keyword that is like none" '-o Zzzz=x: Bad .* option: zzzz' \
+	    -J gw1 -o Zzzz=x host.invalid 22
+	meant "a value that ssh refuses" "gw1: ssh refuses an option: .*'abc'.*" \
+	    -J gw1 -o Port=abc host.invalid 22
+	printf 'Host *\n\tHostnme x\n' >"$T/mistyped"
+	refused "a keyword mistyped in a file" 1 \
+	    "$T/mistyped.* line 2: .*hostnme; .*; did you mean \"hostname\"\?\$" \
+	    bare -F "$T/mistyped" -J gw1 host.invalid 22
+	wrong "jump hosts with a blank between" \
+	    '"gw2" before host and port: .* commas between them: -J gw1,gw2$' \
+	    -J gw1 gw2 host.invalid 22
+	wrong "user@ of the target, and no port" '"root@db1": .* without user@' \
+	    -J gw1 root@db1
+	wrong "-p as in ssh" '-p: no such option; the port is the last' \
+	    -J gw1 -p 22 host.invalid
+	wrong "-l as in ssh" '-l: no such option; .* -J user@hop$' \
+	    -l root -J gw1 host.invalid 22
+	wrong "-W as in ssh" '-W: no such option; host and port are the last' \
+	    -W host.invalid:22 gw1
+	wrong "no host and port" 'no host and port$' -J gw1
+	bare -J gw1 2>"$T/err" </dev/null | cat
+	equal "a | that a shell has taken" "$(head -n 1 "$T/err")" \
+	    "proxyhop: no host and port; if there is a | after gw1, quote it: -J 'gw1|...'"
+}
+
 # Usage.
 usage()
 {
@@ -177,6 +234,7 @@ usage()
 hops
 target
 options
+slips
 usage
 equal "no connection was tried" \
     "$(cat "$T/gate.log" "$T/gate2.log" | grep -c '^accepted')" 0

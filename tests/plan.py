@@ -625,7 +625,8 @@ def compare_refusal(refused, case, status, out, err):
         if word not in err:
             wrong.append(f"the line does not say '{word}'")
     if refused.words and not any(
-            all(word in err for word in words) for words in refused.words):
+            all(word.split("line 0: ")[-1] in err for word in words)
+            for words in refused.words):
         wrong.append(f"the line does not say {refused.words[0]}")
     return wrong
 

@@ -112,3 +112,12 @@ Test(keyword, unknown_ones_are_for_others) {
 	cr_assert_eq(keyword_set(hop, "visualhostkey", "yes"), 0);
 	hop_free(hop);
 }
+
+Test(keyword, nearest) {
+	cr_assert_str_eq(keyword_nearest("Usr"), "user");
+	cr_assert_str_eq(keyword_nearest("prot"), "port");
+	cr_assert_str_eq(keyword_nearest("StrictHostkeyCheking"),
+	    "stricthostkeychecking");
+	cr_assert_null(keyword_nearest("zzzz"));
+	cr_assert_null(keyword_nearest(""));
+}

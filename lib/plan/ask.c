@@ -5,7 +5,6 @@
  */
 
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
@@ -142,6 +141,7 @@ ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 	struct strlist argv = { NULL, 0 };
 
 	arguments(&argv, hop, q);
+	ask->conf = q->conf;
 	run(ask, hop, &argv);
 }
 
@@ -226,20 +226,6 @@ ask_read(struct hop *hop, char *answer)
 	return 0;
 }
 
-/* Says why there is no answer; with LogLevel QUIET ssh says nothing. */
-static void
-complain(const struct hop *hop, int status, const char *message)
-{
-	if (message != NULL)
-		say("%s: ssh refuses its configuration: %s", hop->name,
-		    message);
-	else
-		say("%s: ssh -G ended with status %d and no message; try: "
-		    "ssh -G -o LogLevel=INFO %s", hop->name,
-		    WIFEXITED(status) ? WEXITSTATUS(status) : status,
-		    hop->name);
-}
-
 /* Is message that of an OpenSSH that does not know an option? */
 static int
 unknown_option(const char *message, const char *bsd, const char *gnu)
@@ -249,8 +235,11 @@ unknown_option(const char *message, const char *bsd, const char *gnu)
 }
 
 static enum answer
-judge(struct hop *hop, char *answer, const char *message, int status, int quiet)
+judge(const struct ask *ask, char *answer, const char *message, int status,
+    int quiet)
 {
+	struct hop *hop = ask->hop;
+
 	if (status == 0 && strstr(answer, "\nhostname ") != NULL) {
 		if (message != NULL)
 			say_debug(1, "%s: ssh -G: %s", hop->name, message);
@@ -265,7 +254,7 @@ judge(struct hop *hop, char *answer, const char *message, int status, int quiet)
 	if (unknown_option(message, "option -- J", "option -- 'J'"))
 		return ANSWER_NO_JUMP;
 	if (!quiet)
-		complain(hop, status, message);
+		refusal_say(ask, status, message);
 	return ANSWER_REFUSED;
 }
 
@@ -287,7 +276,7 @@ ask_finish(struct ask *ask, int quiet)
 	complaint = slurp(ask->err);
 	message = one_line(complaint);
 	if (ask->pid != -1)
-		rc = judge(ask->hop, answer, message, status, quiet);
+		rc = judge(ask, answer, message, status, quiet);
 	free(message);
 	free(complaint);
 	free(answer);

@@ -17,8 +17,6 @@
 
 #include "plan/local.h"
 
-#define LETTERS	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
 #define BOM	"\357\273\277"	/* U+FEFF in UTF-8, as some editors write */
 #define USAGE	-2	/* a letter that is none, or lacks its argument */
 
@@ -158,6 +156,22 @@ has_control(const char *s)
 	return 0;
 }
 
+/* What somebody means who gives us an option of ssh(1). */
+static const char *
+instead_of(int letter)
+{
+	switch (letter) {
+	case 'l':
+		return "; the user of a jump host stands in -J: -J user@hop";
+	case 'p':
+		return "; the port is the last argument";
+	case 'W':
+		return "; host and port are the last two arguments";
+	default:
+		return "";
+	}
+}
+
 static int
 set(struct conf *conf, int ch, const char *arg, const char *place)
 {
@@ -209,7 +223,8 @@ set(struct conf *conf, int ch, const char *arg, const char *place)
 		(void)complain(place, "-%c needs an argument", optopt);
 		return USAGE;
 	default:
-		(void)complain(place, "-%c: no such option", optopt);
+		(void)complain(place, "-%c: no such option%s", optopt,
+		    instead_of(optopt));
 		return USAGE;
 	}
 }

@@ -134,7 +134,7 @@ parse_port(const char *s, int *port)
 
 	*port = strtonum(s, 1, 65535, &errstr);
 	if (errstr != NULL || !isdigit((unsigned char)*s))
-		return "the port must be 1-65535";
+		return "a port is a number from 1 to 65535; that of ssh is 22";
 	return NULL;
 }
 
@@ -294,16 +294,36 @@ hop_unbracket(char *host)
 	return host + 1;
 }
 
+/* The host of the target, as hop_bad_host(); it stands there by itself. */
+static const char *
+bad_target(const char *host)
+{
+	if (strncasecmp(host, "ssh://", 6) == 0)
+		return "host and port of the target are two arguments, "
+		    "without ssh://";
+	if (strchr(host, '@') != NULL)
+		return "the host of the target is given without user@; the "
+		    "client knows the user (ssh user@host)";
+	return hop_bad_host(host);
+}
+
 /*
  * Checks the host and the port of the target, and leaves the port in *n.
- * Returns 0, or -1 and in *why what is wrong.
+ * Returns NULL, or which of them is wrong and why, printable; the caller frees
+ * that.
  */
-int
-hop_target(const char *host, const char *port, int *n, const char **why)
+char *
+hop_target(const char *host, const char *port, int *n)
 {
-	if ((*why = hop_bad_host(host)) == NULL)
-		*why = parse_port(port, n);
-	return *why == NULL ? 0 : -1;
+	const char *bad_host = bad_target(host), *why = bad_host;
+	char *seen, *complaint;
+
+	if (why == NULL && (why = parse_port(port, n)) == NULL)
+		return NULL;
+	seen = str_visible(bad_host != NULL ? host : port);
+	complaint = xasprintf("\"%s\": %s", seen, why);
+	free(seen);
+	return complaint;
 }
 
 /* Frees hop and all its settings; NULL is fine. */

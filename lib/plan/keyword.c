@@ -33,6 +33,8 @@ struct keyword {
 					 * the route, and is not guessed */
 };
 
+#define MINIMUM(a, b)	((a) < (b) ? (a) : (b))
+
 #define AT(name)	offsetof(struct hop, name)
 #define ROW(name, kind)	{ #name, kind, 1, AT(name), NULL, NULL }
 #define OWN(name, kind)	{ #name, kind, 0, AT(name), NULL, NULL }
@@ -265,6 +267,49 @@ int
 keyword_known(const char *name)
 {
 	return find(name) != NULL;
+}
+
+/* How many letters a and b (any case) differ in, added and missing ones, too. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[64], old, up, i, j, n = strlen(b);
+
+	if (n >= sizeof(row) / sizeof(row[0]))
+		return SIZE_MAX;
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 0; a[i] != '\0'; i++) {
+		old = row[0]++;
+		for (j = 0; j < n; j++) {
+			up = row[j + 1];
+			old += tolower((unsigned char)a[i]) !=
+			    tolower((unsigned char)b[j]);
+			row[j + 1] = MINIMUM(old, MINIMUM(up, row[j]) + 1);
+			old = up;
+		}
+	}
+	return row[n];
+}
+
+/*
+ * Returns the keyword that name (any case), which is none, was most likely to
+ * be: it differs in half of the letters at most, and not more than three.  NULL
+ * if there is none.
+ */
+const char *
+keyword_nearest(const char *name)
+{
+	const struct keyword *k;
+	const char *nearest = NULL;
+	size_t least = MINIMUM(strlen(name) / 2, 3) + 1, n;
+
+	for (k = keywords; k->name != NULL; k++)
+		if ((n = distance(name, k->name)) < least) {
+			least = n;
+			nearest = k->name;
+		}
+	return nearest;
 }
 
 /*

@@ -7,6 +7,9 @@
 
 #include "plan/plan.h"
 
+/* What a keyword is made of. */
+#define LETTERS	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
 /* One -o or -i, for every hop or for one. */
 struct option {
 	TAILQ_ENTRY(option)	 entry;
@@ -35,6 +38,7 @@ const char *keyword_default(struct hop *, const char *);
 int	 keyword_is_command(const char *);
 int	 keyword_is_line(const char *);
 int	 keyword_known(const char *);
+const char *keyword_nearest(const char *);
 int	 keyword_is_set(const char *);
 void	 keyword_unset(struct hop *);
 void	 keyword_free(struct hop *);
@@ -84,6 +88,7 @@ struct question {
 
 struct ask {
 	struct hop	*hop;		/* borrowed; gets the answer */
+	const struct conf *conf;	/* borrowed; its options were passed */
 	pid_t		 pid;		/* -1: not running */
 	int		 out, err;	/* what ssh wrote: memory files */
 };
@@ -95,6 +100,9 @@ char	*ask_stderr(struct hop *, const struct question *,
 void	 ask_whom(struct strlist *, const struct hop *, const struct question *);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
+
+/* refusal.c: what ssh refuses of a configuration */
+void	 refusal_say(const struct ask *, int, const char *);
 
 /* answers.c: what ssh answers about every hop */
 struct hop *answers_scratch(const struct hop *);

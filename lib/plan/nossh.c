@@ -81,6 +81,7 @@ set_value(struct hop *hop, const char *key, const char *value)
 static int
 set_option(struct hop *hop, const struct option *option)
 {
+	const char *nearest;
 	char *key;
 	int rc;
 
@@ -88,8 +89,12 @@ set_option(struct hop *hop, const struct option *option)
 		return keyword_set(hop, "identityfile", option->text);
 	key = xstrndup(option->text, strcspn(option->text, "= \t"));
 	rc = set_value(hop, key, conf_value(option));
+	nearest = keyword_known(key) ? NULL : keyword_nearest(key);
 	free(key);
-	if (rc == -1)
+	if (rc == -1 && nearest != NULL)
+		say("-o %s: no keyword that is known without ssh; did you mean "
+		    "\"%s\"?", option->typed, nearest);
+	else if (rc == -1)
 		say("-o %s: without ssh to ask, this means nothing",
 		    option->typed);
 	return rc;

@@ -62,7 +62,7 @@ void	 conf_free(struct conf *);
 
 /* hop.c: the target as text */
 char	*hop_unbracket(char *);
-int	 hop_target(const char *, const char *, int *, const char **);
+char	*hop_target(const char *, const char *, int *);
 
 /* parent.c: what the ssh that has started us was told */
 void	 parent_take(struct conf *);

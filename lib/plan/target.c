@@ -43,7 +43,7 @@ take_command(struct plan *plan, struct conf *conf, const struct hop *target,
 {
 	struct strlist w = { NULL, 0 };
 	const char *host, *port, *why;
-	char *command, *place;
+	char *command, *place, *bad_target = NULL;
 
 	if (!keyword_is_set(target->proxycommand) ||
 	    hop_other_command(target->proxycommand))
@@ -56,8 +56,9 @@ take_command(struct plan *plan, struct conf *conf, const struct hop *target,
 		say("%s: %s", place, why);
 	*bad = why != NULL || conf_command(conf, &w, place, &host, &port) == -1;
 	if (!*bad && conf->jump != NULL && host != NULL &&
-	    hop_target(host, port, &plan->port, &why) == 0)
+	    (bad_target = hop_target(host, port, &plan->port)) == NULL)
 		plan->host = plan->hostname = xstrdup(host);
+	free(bad_target);
 	strlist_free(&w);
 	free(place);
 	free(command);
