@@ -81,6 +81,14 @@ made()
 		first "$value"
 		leave gw1
 	done
+	sharing "	ControlMaster auto" "	ControlPersist 60" \
+	    "	ProxyUseFdpass yes"
+	carries "ProxyUseFdpass of a later hop does not count" -J gw1,gw2
+	equal "ProxyUseFdpass of a later hop: a login each" "$(logins)" "1 1 0 "
+	equal "ProxyUseFdpass of a later hop: both are shared" \
+	    "$(ls "$T/cm" | tr '\n' ' ')" "gw1 gw2 "
+	leave gw2 gw1
+	logins >"$T/out"
 	sharing "	ControlMaster auto" "	ControlPersist 60"
 	moves "three gateways" -J gw1,gw2,gw3
 	equal "three gateways: a login each" "$(logins)" "1 1 1 "

@@ -67,7 +67,7 @@ KEYS = """
     compression rekeylimit loglevel logintimeout addkeystoagent
     gssapiauthentication gssapiclientidentity gssapiserveridentity
     gssapitrustdns
-    proxycommand pkcs11provider securitykeyprovider knownhostscommand
+    proxycommand proxyusefdpass pkcs11provider securitykeyprovider knownhostscommand
     verifyhostkeydns
 """.split()
 

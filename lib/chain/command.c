@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <err.h>
+#include <errno.h>
 #include <paths.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ command_start(struct chain *c, struct link *l, int *fd)
 	int theirs;
 
 	link_stage(l, STAGE_CONNECT);
+	c->sequence->passed = 0;
 	joint_open(fd, &theirs);
 	joint_block(theirs);
 	if ((c->sequence->pid = child_fork(SIGHUP)) == -1)
@@ -77,7 +79,7 @@ ended(pid_t pid, int ms, int *status)
 int
 command_runs(const struct chain *c, const struct link *l)
 {
-	return l->number == 1 && c->sequence->pid > 0;
+	return l->number == 1 && c->sequence->pid > 0 && !c->sequence->passed;
 }
 
 /*
@@ -90,7 +92,7 @@ command_end(struct chain *c, struct link *l)
 	pid_t pid = c->sequence->pid;
 	int status = -1;
 
-	if (!command_runs(c, l))
+	if (l->number != 1 || pid <= 0)
 		return -1;
 	(void)kill(pid, SIGHUP);
 	if (!ended(pid, GRACE, &status)) {
@@ -164,6 +166,177 @@ command_lost(struct chain *c, struct link *l)
 	free(reason);
 	free(command);
 	return 1;
+}
+
+/*
+ * The ProxyCommand of l has closed its output, and no connection came through
+ * it.  Returns a status after saying so.
+ */
+static int
+fail_passed_none(struct chain *c, struct link *l)
+{
+	char *command = tokens_proxy(l->hop), *how;
+	int rc = RETRY, status;
+
+	if (ended(c->sequence->pid, GRACE, &status)) {
+		c->sequence->pid = 0;
+		how = ending(status);
+		if (WIFEXITED(status))
+			rc = verdict(WEXITSTATUS(status));
+	} else
+		how = xstrdup("has closed its output");
+	(void)fail(c, l, rc, "its ProxyCommand (%s) %s and has handed over no "
+	    "connection (ProxyUseFdpass); try that command by hand", command,
+	    how);
+	free(how);
+	free(command);
+	return rc;
+}
+
+/* Bytes came through via, the first of which is first, and no descriptor. */
+static int
+fail_passed_text(struct chain *c, struct link *l, int via, char first)
+{
+	char *command = tokens_proxy(l->hop), *said, text[QUOTE_MAX + 2];
+	ssize_t n;
+
+	text[0] = first;
+	n = recv(via, text + 1, QUOTE_MAX, MSG_DONTWAIT);
+	text[n > 0 ? n + 1 : 1] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	said = str_quote(text);
+	(void)fail(c, l, GIVEUP, "its ProxyCommand (%s) writes instead of "
+	    "handing over a connection (ProxyUseFdpass): it says \"%s\"; use "
+	    "one that does, such as nc -F, or ProxyUseFdpass no", command,
+	    said);
+	free(said);
+	free(command);
+	return GIVEUP;
+}
+
+/* What was handed over is of no use, for this errno. */
+static int
+fail_passed(struct chain *c, struct link *l, int error)
+{
+	int rc = error == ENOTSOCK || error == EPROTOTYPE ? GIVEUP : RETRY;
+	char *command = tokens_proxy(l->hop);
+
+	(void)fail(c, l, rc, "what its ProxyCommand (%s) has handed over is no "
+	    "connection: %s; try that command by hand", command,
+	    strerror(error));
+	free(command);
+	return rc;
+}
+
+/*
+ * Is fd a stream that is connected?  One that is still being connected is
+ * waited for.  Returns OK with 0 or an errno in *error, or another status.
+ */
+static int
+await_connected(struct chain *c, int fd, int *error)
+{
+	struct pollfd pfd = { fd, POLLOUT, 0 };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(*error);
+	int status = OK;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, error, &len) == -1) {
+		*error = errno;
+		return OK;
+	}
+	if (*error != SOCK_STREAM) {
+		*error = EPROTOTYPE;
+		return OK;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, error, &len) == 0 &&
+	    *error != 0)
+		pfd.revents = POLLNVAL;		/* it will never be one */
+	while (status == OK && pfd.revents == 0)
+		status = chain_wait(c, &pfd, 1, 0);
+	*error = 0;
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, error, &len);
+	len = sizeof(ss);
+	if (*error == 0 &&
+	    getpeername(fd, (struct sockaddr *)&ss, &len) == -1)
+		*error = errno;
+	return status;
+}
+
+/* Receives a byte and the descriptor beside it, as ssh does. */
+static int
+receive(struct chain *c, struct link *l, int via, int *fd)
+{
+	struct pollfd pfd = { via, POLLIN, 0 };
+	ssize_t n = -1;
+	int status;
+	char byte;
+
+	errno = EAGAIN;
+	while (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+		if ((status = chain_wait(c, &pfd, 1, 0)) != OK)
+			return status;
+		n = joint_receive(via, &byte, sizeof(byte), fd);
+	}
+	if (n <= 0)
+		return fail_passed_none(c, l);
+	return *fd == -1 ? fail_passed_text(c, l, via, byte) : OK;
+}
+
+/* What l's ProxyCommand has handed over is named, for -v and -t. */
+static void
+note_passed(struct link *l, int fd)
+{
+	char *command = tokens_proxy(l->hop), *address = link_peer(fd);
+
+	link_note(l, "ProxyCommand %s, has handed over %s", command,
+	    address == NULL ? "a connection" : address);
+	free(address);
+	free(command);
+}
+
+/*
+ * Waits until the command at the other end of via has ended, but not for long:
+ * ssh would wait for ever.  One that goes on is ended with the chain.
+ */
+static int
+see_off(struct chain *c, int via)
+{
+	struct pollfd pfd = { .fd = via };
+	uint64_t until = now() + GRACE;
+	int how, status = OK;
+
+	while (status == OK && pfd.revents == 0 && now() < until)
+		status = chain_wait(c, &pfd, 1, until);
+	if (ended(c->sequence->pid, pfd.revents != 0 ? GRACE : 0, &how))
+		c->sequence->pid = 0;
+	return status;
+}
+
+/*
+ * ProxyUseFdpass: *fd, where the ProxyCommand of l begins, becomes the
+ * connection that it hands over.  Returns OK, or another status, with *fd
+ * closed, after noting why not.
+ */
+int
+command_take(struct chain *c, struct link *l, int *fd)
+{
+	int via = *fd, error, status;
+
+	*fd = -1;
+	if ((status = receive(c, l, via, fd)) == OK &&
+	    (status = see_off(c, via)) == OK &&
+	    (status = await_connected(c, *fd, &error)) == OK && error != 0)
+		status = fail_passed(c, l, error);
+	close(via);
+	if (status != OK) {
+		if (*fd != -1)
+			close(*fd);
+		return status;
+	}
+	joint_unblock(*fd);
+	c->sequence->passed = 1;
+	note_passed(l, *fd);
+	return OK;
 }
 
 /* Describes how a ForwardCommand has ended; the caller frees the text. */

@@ -238,7 +238,11 @@ dial(struct chain *c, struct link *l, int *fd)
 	}
 	if (hop->proxycommand != NULL) {
 		command_start(c, l, fd);
-		return OK;
+		if (hop->proxyusefdpass != 1)
+			return OK;
+		if ((status = command_take(c, l, fd)) == OK)
+			set_options(*fd, hop);
+		return status;
 	}
 	link_stage(l, STAGE_RESOLVE);
 	if ((status = resolve(c, l, &a)) != OK)

@@ -31,7 +31,12 @@ fail_command_timeout(struct chain *c, struct link *l)
 	char *command = l->hop->proxycommand == NULL ? NULL :
 	    tokens_proxy(l->hop);
 
-	if (command != NULL)
+	if (command != NULL && l->stage == STAGE_CONNECT)
+		(void)fail(c, l, RETRY, "its ProxyCommand (%s) has handed over "
+		    "no connection within %d seconds (ProxyUseFdpass); try "
+		    "that command by hand, or raise ConnectTimeout", command,
+		    l->hop->connecttimeout);
+	else if (command != NULL)
 		(void)fail(c, l, RETRY, "no answer within %d seconds through "
 		    "its ProxyCommand (%s); try that command by hand, or raise "
 		    "ConnectTimeout", l->hop->connecttimeout, command);
@@ -260,7 +265,7 @@ fail_greeting(struct chain *c, struct link *l)
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting,
 		    l->hop->port);
-	if (proxy != NULL) {
+	if (proxy != NULL && !c->sequence->passed) {
 		(void)fail(c, l, RETRY, "its ProxyCommand (%s) ended with "
 		    "status 0 before %s answered%s; try that command by hand",
 		    proxy, l->hop->name, times(c->sequence->tries + 1));

@@ -21,6 +21,7 @@ struct sequence {
 	uint32_t	 pause;		/* ms before the next */
 	uint64_t	 until;		/* ms; no try after that */
 	pid_t		 pid;		/* of the first hop's ProxyCommand */
+	int		 passed;	/* that has handed over a connection */
 	int		*given;		/* a connection to the first hop;
 					 * taken: -1; or NULL */
 	char		**hold;		/* gets the line of a failure; NULL:
@@ -60,6 +61,7 @@ int	 resolve(struct chain *, struct link *, struct addresses *);
 
 /* command.c: ProxyCommand and ForwardCommand */
 void	 command_start(struct chain *, struct link *, int *);
+int	 command_take(struct chain *, struct link *, int *);
 int	 command_runs(const struct chain *, const struct link *);
 int	 command_end(struct chain *, struct link *);
 int	 command_fail(struct chain *, struct link *);

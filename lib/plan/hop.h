@@ -68,7 +68,7 @@ struct hop {
 	char			*preferredauthentications;
 	char			*proxycommand;
 	char			*proxyjump;
-	char			*proxyusefdpass;
+	int			 proxyusefdpass;
 	char			*pubkeyacceptedalgorithms;
 	char			*pubkeyauthentication;
 	char			*rekeylimit;

@@ -88,7 +88,7 @@ static const struct keyword keywords[] = {
 	ROW(preferredauthentications, STRING),
 	ROW(proxycommand, STRING),
 	OWN(proxyjump, STRING),
-	OWN(proxyusefdpass, STRING),
+	ELSE(proxyusefdpass, YESNO, "no"),
 	ROW(pubkeyacceptedalgorithms, ALGORITHMS),
 	ONE(pubkeyauthentication,
 	    "yes no true false unbound host-bound", NULL),

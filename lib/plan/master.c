@@ -151,7 +151,7 @@ void
 plan_master(const struct plan *plan, const struct hop *hop, int n,
     struct strlist *argv)
 {
-	const char *extra[6] = { "ClearAllForwardings=yes" };
+	const char *extra[7] = { "ClearAllForwardings=yes" };
 	struct question q = { .conf = plan->conf, .number = n,
 	    .extra = extra };
 	char *command = NULL, *proxy = NULL, *limit = NULL;
@@ -171,8 +171,10 @@ plan_master(const struct plan *plan, const struct hop *hop, int n,
 	    strcasecmp(hop->loglevel, "SILENT") == 0))
 		extra[i++] = "LogLevel=FATAL";
 	/* one that has a ProxyCommand which starts us would come back here */
-	if (n > 1)
+	if (n > 1) {
 		command = earlier_command(plan, hop);
+		extra[i++] = "ProxyUseFdpass=no";	/* as ssh -J */
+	}
 	if (n > 1 || hop->proxycommand == NULL)
 		extra[i++] = proxy = xasprintf("ProxyCommand=%s",
 		    command == NULL ? "none" : command);

@@ -8,20 +8,6 @@
 
 #include "plan/local.h"
 
-/* What would be a surprise to leave out is refused by name. */
-static int
-beyond_us(const struct hop *hop)
-{
-	const char *value = hop->proxyusefdpass;
-
-	if (hop->proxycommand == NULL || !keyword_is_set(value) ||
-	    strcmp(value, "no") == 0 || strcmp(value, "false") == 0)
-		return 0;
-	say("%s: ProxyUseFdpass %s is not supported; -o %s:ProxyUseFdpass=no "
-	    "does without it", hop->name, value, hop->name);
-	return 1;
-}
-
 static int
 has_hash(const struct strlist *w)
 {
@@ -175,7 +161,7 @@ settle_times(const struct plan *plan, struct hop *hop, int n)
 		hop->serveralivecountmax = SSH_ALIVE_COUNT;
 }
 
-/* Last hand at one hop: names expanded, what we cannot do refused. */
+/* Last hand at one hop: names expanded, what makes no sense refused. */
 static int
 settle_hop(const struct plan *plan, struct hop *hop, int n)
 {
@@ -186,8 +172,7 @@ settle_hop(const struct plan *plan, struct hop *hop, int n)
 	expand_known_hosts(&hop->userknownhostsfile);
 	expand_known_hosts(&hop->globalknownhostsfile);
 	ignored_say(hop);
-	if (beyond_us(hop) || tokens_check(hop) == -1 ||
-	    expand_revoked(hop) == -1)
+	if (tokens_check(hop) == -1 || expand_revoked(hop) == -1)
 		return -1;
 	return ask_hash(plan, hop, n) == -1 ||
 	    expand_words(hop, "IdentityFile", &hop->identityfile) == -1 ||

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wire/wire.h"
 
@@ -92,9 +93,39 @@ joint_pass(int via, int fd)
 }
 
 /*
- * Receives up to len bytes from the socket via, and in *fd the descriptor beside
- * them, which the caller then owns, or -1.  Returns how many bytes there were,
- * or -1 with errno.
+ * Takes the descriptors that came beside a message: the first one, which is
+ * returned, or -1; whatever else there was room for is closed, so that nobody
+ * can make us keep it.
+ */
+static int
+take_first(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+	size_t i, n;
+	int fd, first = -1;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
+	    cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET ||
+		    cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd),
+			    sizeof(fd));
+			if (first == -1)
+				first = fd;
+			else
+				close(fd);
+		}
+	}
+	return first;
+}
+
+/*
+ * Receives up to len bytes from the socket via, and in *fd the first descriptor
+ * beside them, which the caller then owns, or -1.  Returns how many bytes there
+ * were, or -1 with errno.
  */
 ssize_t
 joint_receive(int via, void *data, size_t len, int *fd)
@@ -103,14 +134,11 @@ joint_receive(int via, void *data, size_t len, int *fd)
 	struct iovec vec = { data, len };
 	struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1,
 	    .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
-	struct cmsghdr *cmsg;
 	ssize_t n;
 
 	*fd = -1;
 	if ((n = recvmsg(via, &msg, MSG_CMSG_CLOEXEC)) == -1)
 		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
+	*fd = take_first(&msg);
 	return n;
 }
