@@ -227,11 +227,11 @@ equal "twenty at once" "$n" 20
 hop -v -J 'closed|gw2' "${target[@]}" </dev/null >"$T/out" 2>"$T/err"
 check "-v: why the first has lost" \
     grep -Eq '^proxyhop: route 1 \(closed\) failed after [0-9]+ ms: closed .*refused|route 1 \(closed\) had not answered' "$T/err"
-check "-v: which is taken" grep -q '^proxyhop: route 2 (gw2) is taken' "$T/err"
+check "-v: which is taken" grep -q '^proxyhop: route 2 (gw2) is used, it answered' "$T/err"
 hop -t -J 'filtered|gw2' "${target[@]}" </dev/null >"$T/out" 2>"$T/err"
 check "-t: the race first" awk '
-	NR == 1 && /^  route 1 .*filtered: no answer yet/ { one = 1 }
-	NR == 2 && /^  route 2 .*gw2: taken/ { two = 1 }
+	NR == 1 && /^  route 1 .*filtered: not used, slower$/ { one = 1 }
+	NR == 2 && /^  route 2 .*gw2: used$/ { two = 1 }
 	/^hop 1 gw2/ { hop = 1 }
 	END { exit !(one && two && hop) }' "$T/out"
 hop -tt -J 'filtered|gw2' "${target[@]}" </dev/null >"$T/out" 2>"$T/err"
@@ -239,6 +239,22 @@ check "-tt: JSON" "$PYTHON" -c 'import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 assert [r["route"] for r in rows if "route" in r] == [1, 2]
 assert all(r["start_ms"] >= 0 for r in rows)' "$T/out"
+status=0
+hop -t -J 'closed|text,gw2' "${target[@]}" </dev/null >"$T/out" 2>"$T/err" ||
+    status=$?
+equal "-t: no route answers: status, and a line for each below" \
+    "$status $(grep -c '^proxyhop: ' "$T/err")" "2 2"
+check "-t: no route answers: a row for each, with the cause" awk '
+	NR == 1 && /^  route 1 .*closed: FAILED: connect: .*refused/ { one = 1 }
+	NR == 2 && /^  route 2 .*text,gw2: FAILED: banner: it says/ { two = 1 }
+	NR == 3 && /^  in all / { all = 1 }
+	END { exit !(one && two && all && NR == 3) }' "$T/out"
+hop -tt -J 'closed|text,gw2' "${target[@]}" </dev/null >"$T/out" 2>"$T/err"
+check "-tt: no route answers: each has failed" "$PYTHON" -c 'import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+assert [r["route"] for r in rows] == [1, 2], rows
+assert all(r["failed"] in open(sys.argv[2]).read() for r in rows), rows' \
+    "$T/out" "$T/err"
 hop -G -J 'none|gw1|gw2,gw3' -o gw2:ConnectTimeout=7 db1 22 >"$T/out" 2>"$T/err"
 equal "-G: the routes in order" "$(grep '^you' "$T/out" | tr '\n' ';')" \
     "you -> db1:22;you -> gw1:${PORT[gw1]} -> db1:22;you -> gw2:${PORT[gw2]} -> gw3:${PORT[gw3]} -> db1:22;"

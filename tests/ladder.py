@@ -29,7 +29,7 @@ HEAD = re.compile(r"(?:hop (\d+)|target) ([^ ]+)")
 RUNG = re.compile(r"  ([a-z]+) +(\d+) ms \|([ #]*)\|(?: (.*))?")
 LAST = re.compile(r"  in all +(\d+) ms")
 STAGES = ("resolve", "connect", "banner", "kex", "hostkey", "auth", "forward",
-    "carry")
+    "carry", "question")
 CLOCK = 2		# ms: both ends are rounded
 KEYS = ["hop", "name", "stage", "start_ms", "ms", "note", "failed"]
 

@@ -36,7 +36,8 @@ enum stage {
 	STAGE_HOSTKEY,
 	STAGE_AUTH,
 	STAGE_FORWARD,
-	STAGE_CARRY
+	STAGE_CARRY,
+	STAGE_QUESTION		/* a person's time, within any other */
 };
 
 /* A list of strings; it owns them.  All zero is the empty list. */

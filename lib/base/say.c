@@ -36,7 +36,7 @@ static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
 	"resolve", "connect", "shared", "banner", "kex", "hostkey", "auth",
-	"forward", "carry"
+	"forward", "carry", "question"
 };
 
 static int

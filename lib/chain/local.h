@@ -50,8 +50,7 @@ int	 chain_first(struct chain *, const struct plan *, int *, int);
 void	 chain_close(struct chain *);
 
 /* race.c: the first route that answers */
-uint64_t race_began(const struct chain *);
-void	 race_show(const struct chain *, struct timing *);
+struct timing *race_timing(const struct chain *, const struct plan *);
 
 /* dial.c: the first hop's socket */
 int	 dial(struct chain *, struct link *, int *);

@@ -300,19 +300,65 @@ hold_race(struct chain *c, struct race *race)
 	leave(race, race->taken);
 	say_erase();
 	if (race->taken != NULL)
-		say_debug(1, "route %d (%s) is taken, after %d ms",
+		say_debug(1, "route %d (%s) is used, it answered after %d ms",
 		    race->taken->number, race->taken->plan->spec,
 		    (int)(race->taken->to - race->began));
 	return status;
 }
 
-/* All of them have failed: a line each, in order.  Returns the best status. */
-static int
-say_all(const struct race *race)
+/* Adds a row for each route that has started. */
+static void
+add_rows(const struct race *race, struct timing *timing)
 {
+	static char used[] = "used", slower[] = "not used, slower";
+	struct timing_row row = { .stage = STAGE_CONNECT };
+	const struct runner *r;
+
+	for (r = race->v; r < race->v + race->n; r++) {
+		if (r->from == 0)
+			continue;
+		row.route = r->number;
+		row.name = r->plan->spec;
+		row.from = r->from;
+		row.to = r->to;
+		row.failed = r->state == RUNNER_OUT ? r->line : NULL;
+		row.note = row.failed != NULL ? NULL :
+		    r == race->taken ? used : slower;
+		timing_add(timing, &row);
+	}
+}
+
+/*
+ * Begins to time, for -t, what leads to plan's target: the routes first, if
+ * there are several.  The caller ends it with timing_end().
+ */
+struct timing *
+race_timing(const struct chain *c, const struct plan *plan)
+{
+	const struct race *race = c->sequence->race;
+	char *name = xasprintf("%s:%d", plan->host, plan->port);
+	struct timing *timing = timing_new(name, plan->conf->try > 1,
+	    race == NULL ? now() : race->began);
+
+	free(name);
+	if (race != NULL)
+		add_rows(race, timing);
+	return timing;
+}
+
+/*
+ * All of them have failed: a line each, in order, after the table of -t.
+ * Returns the best status.
+ */
+static int
+say_all(const struct chain *c, const struct race *race)
+{
+	const struct plan *plan = race->v[0].plan;
 	int status = GIVEUP;
 	size_t i;
 
+	if (plan->conf->try)
+		timing_end(race_timing(c, plan));
 	for (i = 0; i < race->n; i++) {
 		if (*race->v[i].line != '\0')
 			say("%s", race->v[i].line);
@@ -390,42 +436,9 @@ race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg
 		if (take_one(c, race.taken, take, arg, &status))
 			break;
 	if (status == OK && race.taken == NULL)
-		status = say_all(&race);
+		status = say_all(c, &race);
 	while (race.n > 0)
 		free(race.v[--race.n].line);
 	c->sequence->race = NULL;
 	return status;
-}
-
-/* Returns when the race began, or now (ms). */
-uint64_t
-race_began(const struct chain *c)
-{
-	return c->sequence->race == NULL ? now() : c->sequence->race->began;
-}
-
-/* Adds a row for each route that has started. */
-void
-race_show(const struct chain *c, struct timing *timing)
-{
-	const struct race *race = c->sequence->race;
-	struct timing_row row = { .stage = STAGE_CONNECT };
-	const struct runner *r;
-	char *note;
-
-	if (race == NULL)
-		return;
-	for (r = race->v; r < race->v + race->n; r++) {
-		if (r->from == 0)
-			continue;
-		row.route = r->number;
-		row.name = r->plan->spec;
-		row.from = r->from;
-		row.to = r->to;
-		row.note = note = xasprintf("%s: %s", r->plan->spec,
-		    r == race->taken ? "taken" : r->state == RUNNER_OUT ?
-		    r->line : "no answer yet");
-		timing_add(timing, &row);
-		free(note);
-	}
 }

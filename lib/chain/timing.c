@@ -156,12 +156,27 @@ print_note(const char *note, int room)
 	printf(" %.*s%s\n", len, note, room > 3 ? "..." : "");
 }
 
+/*
+ * What came of a route: the line about its failure without the hop, which the
+ * table shows to be the first one.  The caller frees it.
+ */
+static char *
+outcome(const struct timing_row *r)
+{
+	const char *cause;
+
+	if (r->failed == NULL)
+		return xasprintf("%s: %s", r->name, r->note);
+	cause = strstr(r->failed, "): ");
+	return xasprintf("%s: FAILED%s%s", r->name, cause == NULL ? "" : ": ",
+	    cause == NULL ? "" : cause + strlen("): "));
+}
+
 static void
 print_row(const struct timing_row *r, uint64_t total, int width)
 {
 	int bars = bar_width(width), room = width - BEFORE - bars - 2;
-
-	char label[sizeof("route 2147483647")];
+	char label[sizeof("route 2147483647")], *note;
 
 	if (r->route > 0)
 		snprintf(label, sizeof(label), "route %d", r->route);
@@ -169,32 +184,48 @@ print_row(const struct timing_row *r, uint64_t total, int width)
 	    say_stage(r->stage), r->to - r->from);
 	bar(r, total, bars);
 	putchar('|');
-	if (r->failed != NULL)
-		puts(" FAILED");
-	else if (r->note == NULL || (width > 0 && room < 1))
+	note = r->route > 0 ? outcome(r) : r->failed != NULL ?
+	    xstrdup("FAILED") : xstrdup(r->note);
+	if (note == NULL || (width > 0 && room < 1))
 		putchar('\n');
 	else
-		print_note(r->note, width > 0 ? room : 0);
+		print_note(note, width > 0 ? room : 0);
+	free(note);
+}
+
+/* How long all of it took (ms): routes are tried at the same time. */
+static uint64_t
+in_all(const struct timing *timing)
+{
+	uint64_t most = 0;
+	size_t i;
+
+	for (i = 0; i < timing->n; i++)
+		if (timing->rows[i].to > most)
+			most = timing->rows[i].to;
+	return most;
 }
 
 static void
 print_table(const struct timing *timing)
 {
 	const struct timing_row *r = timing->rows, *end = r + timing->n;
+	uint64_t total = in_all(timing);
 	int number = -1, width = columns();
 
 	for (; r < end && r->route > 0; r++)
-		print_row(r, end[-1].to, width);
+		print_row(r, total, width);
 	for (; r < end; r++) {
 		if (r->number != number && r->number == 0)
 			printf("target %s\n", r->name);
 		else if (r->number != number)
 			printf("hop %d %s\n", r->number, r->name);
 		number = r->number;
-		print_row(r, end[-1].to, width);
+		print_row(r, total, width);
 	}
 	if (timing->n > 0)
-		printf("  %-8s %6" PRIu64 " ms\n", "in all", end[-1].to);
+		printf("  %-8s %6" PRIu64 " ms\n", "in all", total);
+	(void)fflush(stdout);	/* what failed stands below */
 }
 
 /* Adds the stage that has failed; the table ends there. */
@@ -206,10 +237,8 @@ timing_failure(struct timing *timing, const struct failure *f)
 	    now(), NULL, f->text };
 
 	timing_add(timing, &r);
-	if (!timing->json && !timing->printed++) {
+	if (!timing->json && !timing->printed++)
 		print_table(timing);
-		(void)fflush(stdout);
-	}
 }
 
 /*

@@ -76,14 +76,10 @@ climb(struct chain *c, const struct plan *plan, struct timing *timing)
 int
 try(struct chain *c, const struct plan *plan, void *arg)
 {
-	char *name = xasprintf("%s:%d", plan->host, plan->port);
-	struct timing *timing = timing_new(name, plan->conf->try > 1,
-	    race_began(c));
+	struct timing *timing = race_timing(c, plan);
 	int status;
 
 	(void)arg;
-	free(name);
-	race_show(c, timing);
 	c->sequence->timing = timing;
 	status = climb(c, plan, timing);
 	c->sequence->timing = NULL;

@@ -311,5 +311,7 @@ prompt(struct chain *c, struct link *l, const char *text, int echo,
 		explicit_bzero(answer, ANSWER_MAX);
 	if (deadline != 0)
 		c->deadline = deadline + (now() - asked);
+	if (status == OK)
+		link_question(l, asked);
 	return status;
 }

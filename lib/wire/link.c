@@ -69,6 +69,26 @@ link_note(struct link *l, const char *fmt, ...)
 }
 
 /*
+ * A person was asked about l at the time asked, and has answered: that is the
+ * time of no stage.  The listener is told of the one that it was in, up to then,
+ * and of the question; what is left of the stage begins now.
+ */
+void
+link_question(struct link *l, uint64_t asked)
+{
+	enum stage stage = l->stage;
+	uint64_t t = now();
+
+	if (asked > l->since)
+		end_stage(l, asked);
+	l->stage = STAGE_QUESTION;
+	l->since = asked;
+	end_stage(l, t);
+	l->stage = stage;
+	l->since = t;
+}
+
+/*
  * Tells the listener about l, for whoever has given -v level times; 0: for
  * everybody.
  */

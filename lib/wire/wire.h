@@ -232,6 +232,7 @@ int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 void	 link_init(struct link *, struct chain *, const struct hop *, int);
 void	 link_stage(struct link *, enum stage);
 void	 link_over(struct link *, const char *);
+void	 link_question(struct link *, uint64_t);
 void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 link_tell(const struct link *, int, const char *, ...)
