@@ -57,6 +57,12 @@ check "-t: that route" grep -q '| SSH-2.0-' "$T/plan"
 hop -r none -G -J gw3 db1 22 >"$T/plan" 2>"$T/err"
 equal "-G: the command line wins" "$(head -n 1 "$T/plan")" \
     "you -> gw3:${PORT[gw3]} -> db1:22"
+for n in 1 2 4 9; do
+	hop -r none -G -J gw1 -o ConnectionAttempts=$n db1 22 >"$T/plan" 2>&1
+	equal "-G: ConnectionAttempts $n, as it is used" \
+	    "$(sed -n 's/^connectionattempts //p' "$T/plan")" \
+	    "$((n < 4 ? 4 : n))"
+done
 conf "Host gw1" "HostName ::1"
 refused "-4, and an address of the other kind" 2 \
     'only IPv4 was asked for' hop -r none -4 -J gw1 "${to[@]}"

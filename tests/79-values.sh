@@ -74,7 +74,7 @@ without_ssh()
 	refuse ConnectTimeout 1m "a time with a unit"
 	refuse ConnectTimeout x
 	refuse ConnectionAttempts 0
-	same ConnectionAttempts 3
+	same ConnectionAttempts 5
 	same NumberOfPasswordPrompts 2
 	refuse NumberOfPasswordPrompts two
 	refuse RekeyLimit "1G 1h" "units"
@@ -155,7 +155,7 @@ odd_answers()
 	guessed addressfamily any
 	guessed tcpkeepalive yes
 	guessed rekeylimit "0 0"
-	guessed connectionattempts 1
+	guessed connectionattempts 4
 	for key in stricthostkeychecking pubkeyauthentication identitiesonly \
 	    port requiredrsasize passwordauthentication; do
 		liar "$key" UNKNOWN

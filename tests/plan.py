@@ -434,6 +434,8 @@ def names(case, hop, answer, key):
 # prints a setting.
 def own_defaults(values):
     values["logintimeout"] = [LOGIN_TIMEOUT]
+    values["connectionattempts"] = [
+        str(max(4, int(values.get("connectionattempts", ["1"])[0])))]
     if values.get("connecttimeout") == ["none"]:
         values["connecttimeout"] = [
             "0" if values.get("proxycommand") else CONNECT_TIMEOUT]

@@ -62,7 +62,7 @@ time_left(struct chain *c, int most, const char *cause)
 	if (s->tries == 0)
 		s->until = now() + (uint64_t)(hop->connecttimeout > 0 ?
 		    hop->connecttimeout : CONNECT_TIMEOUT) * 1000;
-	if (most > 0 && hop->connectionattempts - 1 > most)
+	if (most > 0)
 		most = hop->connectionattempts - 1;
 	s->cause = cause;
 	/* many of us may have been dropped together */

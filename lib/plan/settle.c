@@ -142,7 +142,10 @@ by_command(const struct hop *hop, int n)
 	    hop->proxycommand != NULL;
 }
 
-/* Sets the times of hop n for which ssh has no default, or none that ends. */
+/*
+ * Sets the times of hop n for which ssh has no default, or none that ends, and
+ * how often it is tried.
+ */
 void
 settle_times(const struct plan *plan, struct hop *hop, int n)
 {
@@ -159,6 +162,8 @@ settle_times(const struct plan *plan, struct hop *hop, int n)
 	}
 	if (hop->serveralivecountmax == -1)
 		hop->serveralivecountmax = SSH_ALIVE_COUNT;
+	if (hop->connectionattempts < REFUSALS + 1)
+		hop->connectionattempts = REFUSALS + 1;
 }
 
 /* Last hand at one hop: names expanded, what makes no sense refused. */
