@@ -18,6 +18,7 @@ start_peer echo echo
 start_peer bound bound
 start_peer silent silent
 start_peer endless duplex endless
+start_peer says http
 
 NC="ForwardCommand=nc -N %h %p"
 
@@ -221,15 +222,15 @@ words()
 	# nc writes its line in three pieces; when they come is left to chance
 	for n in 1 2 3 4 5 6 7 8; do
 		says "refused there: its words ($n)" 2 \
-		    "1: nc: connect to 127.0.0.1 port ${PORT[bound]} \(tcp\) failed: Connection refused; " \
+		    "1: it says \"nc: connect to 127.0.0.1 port ${PORT[bound]} \(tcp\) failed: Connection refused\"; " \
 		    "nc -v %h %p" || break
 	done
-	says "the last of its lines" 2 '3: three; ' \
+	says "the last of its lines" 2 '3: it says "three"; ' \
 	    "printf 'one\ntwo\nthr' >&2; sleep 0.1; printf 'ee\n\n' >&2; exit 3"
-	says "a line without an end" 2 '3: almost; ' \
+	says "a line without an end" 2 '3: it says "almost"; ' \
 	    "printf 'one\nalmost' >&2; exit 3"
 	says "no words" 2 '1; ' "nc %h %p"
-	says "control characters" 2 '3: .*red.*; ' \
+	says "control characters" 2 '3: it says ".*red.*"; ' \
 	    "printf '\\033[31mred\\007\\n' >&2; exit 3"
 	check "control characters are not shown raw" \
 	    bash -c "! grep -q '[^[:print:]]' '$T/refused.err'"
@@ -257,10 +258,102 @@ not_run()
 	    "$(at 2 3 f1)its ForwardCommand .*refused" \
 	    hop -J gw1,f1,gw2 -o "f1:ForwardCommand=nc -v %h %p" \
 	    -o "gw2:Port=${PORT[bound]}" 127.0.0.1 22
-	refused "it talks, but no SSH" '[12]' \
-	    '^proxyhop: [^ ]+ \(hop [23] of 3, .*\): (banner|forward): ' \
+	refused "it talks, but no SSH" 1 \
+	    "$(at 2 3 f1)its ForwardCommand \(echo no such host\) has led to no SSH server: it says \"no such host\" and ends; try that command on f1$" \
 	    hop -J gw1,f1,gw2 -o "f1:ForwardCommand=echo no such host" \
 	    127.0.0.1 22
+	refused "it talks, but no SSH, and fails" 2 \
+	    "$(at 2 3 f1).* ended with status 3: it says \"no such host\"; check" \
+	    hop -J gw1,f1,gw2 -o "f1:ForwardCommand=echo no such host; exit 3" \
+	    127.0.0.1 22
+}
+
+# ---- text instead of a connection ---------------------------------------------
+
+# text SENTENCE STATUS STDIN COMMAND [PATTERN]: what a client gets that says
+# this, and whether a line tells of it; without a pattern none does.
+text()
+{
+	local status=0
+
+	printf '%b' "$3" | hop -J gw1,f1 -o "f1:ForwardCommand=$4" 127.0.0.1 \
+	    "${PORT[target]}" >"$T/out" 2>"$T/err" || status=$?
+	equal "$1: status" "$status" "$2"
+	if [ $# -eq 4 ]; then
+		equal "$1: no word" "$(cat "$T/err")" ""
+		return
+	fi
+	equal "$1: one line" "$(wc -l <"$T/err")" 1
+	check "$1: it tells" grep -Eq "$(at 2 2 f1)its ForwardCommand .* $5" \
+	    "$T/err"
+}
+
+texts()
+{
+	local no="echo This account is not available" ssh='SSH-2.0-test\r\n'
+	local led='has led to no SSH server: it says "This account is not available" and ends; try that command on f1$'
+
+	text "text for an SSH client" 1 "$ssh" "$no" "$led"
+	equal "text for an SSH client: it gets it" "$(cat "$T/out")" \
+	    "This account is not available"
+	text "text after the client's banner" 1 "$ssh" "read banner; $no" "$led"
+	text "text without an end of line" 1 "$ssh" "printf '\033[31mno'" \
+	    'it says "[^"]*31mno" and ends'
+	check "text: it is not shown raw" bash -c "! grep -q '[^[:print:]]' '$T/err'"
+	text "text, and a failure" 2 "$ssh" "$no; exit 3" \
+	    'ended with status 3: it says "This account .*"; check'
+	text "a busy server's text" 2 "$ssh" "echo Exceeded MaxStartups" \
+	    'it says "Exceeded MaxStartups" and ends'
+	text "1,100 lines, and then a banner" 1 "$ssh" \
+	    "seq 1100; echo SSH-2.0-late" 'it says "1" and ends'
+	# its twins: SSH, and whoever speaks something else
+	text "a banner" 0 "$ssh" "echo SSH-2.0-x"
+	text "lines before it" 0 "$ssh" "echo Welcome; echo; echo SSH-2.0-x"
+	text "a banner in pieces" 0 "$ssh" \
+	    "printf 'hello\nSS'; sleep 0.2; printf 'H-2.0-x\n'"
+	text "another client" 0 'GET / HTTP/1.0\n\n' "$no"
+	text "one that says nothing" 0 '' "$no"
+	text "nearly SSH" 0 'SSL-2.0\n' "$no"
+	printf '%b' "$ssh" | hop -J gw1 127.0.0.1 "${PORT[says]}" >"$T/out" \
+	    2>"$T/err"
+	equal "no command, a target that says no SSH: nothing is said of it" \
+	    "$? $(cat "$T/err")" "0 "
+	refused "-t: text is no success" 1 "$(at 2 2 f1).*$led" \
+	    bash -c '"$@" >/dev/null' - timeout 20 setsid -w $PROXYHOP_WRAP \
+	    "$PROXYHOP" -F "$CONF" -t -J gw1,f1 -o "f1:ForwardCommand=$no" \
+	    127.0.0.1 "${PORT[target]}"
+	refused "-t: text, and a failure" 2 \
+	    "$(at 2 2 f1).* status 3: it says \"This account .*\"; check" \
+	    bash -c '"$@" >/dev/null' - timeout 20 setsid -w $PROXYHOP_WRAP \
+	    "$PROXYHOP" -F "$CONF" -t -J gw1,f1 \
+	    -o "f1:ForwardCommand=$no; exit 3" 127.0.0.1 "${PORT[target]}"
+	check "-t: lines before a banner are none" hop -t -J gw1,f1 \
+	    -o "f1:ForwardCommand=echo Welcome; exec nc %h %p" 127.0.0.1 \
+	    "${PORT[target]}"
+	check "-t: nor is a service that waits" hop -t -J gw1,f1 \
+	    -o "f1:ForwardCommand=echo 220 mail; exec sleep 2" 127.0.0.1 25
+}
+
+# A real ssh: in with lines before the banner, and told by us if there is none;
+# its twin is an ssh for each hop.
+text_of_ssh()
+{
+	local command in
+
+	for command in "echo Welcome; exec nc 127.0.0.1 ${PORT[target]}" \
+	    "echo This account is not available"; do
+		in=$(timeout $((20 * TEST_TIME_FACTOR)) setsid -w ssh \
+		    -F "$CONF" -o "ProxyCommand=ssh -F $CONF -J gw1 f1 '$command'" \
+		    target echo in </dev/null 2>"$T/err")
+		conf "Host target" "ProxyCommand $(through gw1,f1 "$command")"
+		equal "ssh, its command says: $command" "$(timeout \
+		    $((20 * TEST_TIME_FACTOR)) setsid -w ssh -F "$CONF" target \
+		    echo in </dev/null 2>"$T/err")" "$in"
+		conf
+	done
+	equal "ssh, no SSH server: our line" \
+	    "$(grep -Ec "$(at 2 2 f1).*no SSH server: it says \"This account" \
+	    "$T/err")" 1
 }
 
 # ---- how it ends -------------------------------------------------------------
@@ -328,4 +421,6 @@ for name in "x;>$T/run" "x|cat>$T/run" "x\$(>$T/run)" "x\`>$T/run\`" \
 done
 words
 not_run
+texts
+text_of_ssh
 ends

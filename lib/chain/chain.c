@@ -575,6 +575,23 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 }
 
 /*
+ * The last hop's ForwardCommand has ended, whose connection it should have been:
+ * has it led anywhere?  What it carries may be anything; only where SSH was
+ * spoken to it is text of its own no answer.
+ */
+static int
+judge_command(struct chain *c, struct link *l)
+{
+	const char *said = forward_text(l);
+
+	if (!l->relay.any)
+		return command_forward_end(c, l, NULL);
+	if (said == NULL || !forward_is_ssh(l))
+		return OK;
+	return command_forward_text(c, l, said);
+}
+
+/*
  * Carries until the target has closed and all it sent is written, or nobody
  * reads it any more.  Returns OK, or RETRY after saying which hop was lost, or
  * that standard output has failed.
@@ -589,9 +606,8 @@ chain_carry(struct chain *c)
 		return fail_say(c, share_carry(c));
 	while (status == OK && !relay_done(last(c)))
 		status = chain_turn(c);
-	if (status == OK && l->forward.command != NULL && !l->relay.any &&
-	    !l->relay.gone)
-		status = command_forward_end(c, l, NULL);
+	if (status == OK && l->forward.command != NULL && !l->relay.gone)
+		status = judge_command(c, l);
 	if (status == OK)
 		status = copy_written(l->relay.gone);
 	return fail_say(c, status);

@@ -364,10 +364,10 @@ command_forward_fail(struct chain *c, struct link *l, const char *said)
 
 	if (complaint != NULL)
 		said = complaint;
-	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s; check that "
+	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s%s; check that "
 	    "it can reach %s:%d from %s", l->forward.command, reason,
-	    said == NULL ? "" : ": ", said == NULL ? "" : said,
-	    l->forward.host, l->forward.port, l->hop->name);
+	    said == NULL ? "" : ": it says \"", said == NULL ? "" : said,
+	    said == NULL ? "" : "\"", l->forward.host, l->forward.port, l->hop->name);
 	if (!c->carrying || !l->relay.any)
 		failure_at(c, STAGE_FORWARD);
 	free(reason);
@@ -390,5 +390,25 @@ command_forward_end(struct chain *c, struct link *l, const char *said)
 		status = chain_wait(c, NULL, 0, until);
 	if (status == OK && l->relay.exit != 0)
 		status = command_forward_fail(c, l, said);
+	return status;
+}
+
+/*
+ * What has come through l's ForwardCommand, to which SSH was spoken, is said,
+ * which is none, and then its end.  Returns a status after saying so.
+ */
+int
+command_forward_text(struct chain *c, struct link *l, const char *said)
+{
+	int status, busy = greeting_is_busy(said) ||
+	    greeting_is_penalty(said);
+
+	if ((status = command_forward_end(c, l, said)) == OK)
+		status = fail(c, l, busy ? RETRY : GIVEUP, "its ForwardCommand "
+		    "(%s) has led to no SSH server: it says \"%s\" and ends; "
+		    "try that command on %s", l->forward.command, said,
+		    l->hop->name);
+	if (c->failure.what == FAIL_TEXT && c->failure.link == l)
+		failure_at(c, STAGE_FORWARD);
 	return status;
 }

@@ -215,23 +215,10 @@ fail_agree(struct chain *c, struct link *l)
 	return GIVEUP;
 }
 
-/* sshd, when it has too many: before 9.8 without a reason, then with one. */
 static int
 is_busy(const struct link *l)
 {
-	return l->greeting == NULL ||
-	    strstr(l->greeting, "MaxStartups") != NULL;
-}
-
-/*
- * sshd_config(5), PerSourcePenalties: where we come from has behaved badly, and
- * each connection more may make it worse.
- */
-static int
-is_penalty(const struct link *l)
-{
-	return l->greeting != NULL &&
-	    strncmp(l->greeting, "Not allowed", 11) == 0;
+	return greeting_is_busy(l->greeting);
 }
 
 static const char *
@@ -256,11 +243,13 @@ fail_greeting(struct chain *c, struct link *l)
 {
 	const char *proxy = l->hop->proxycommand;
 
-	if (is_penalty(l))
+	if (greeting_is_penalty(l->greeting))
 		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
 		    "from this address for a while, after logins that failed "
 		    "(PerSourcePenalties); wait before the next try",
 		    l->greeting);
+	if (!is_busy(l) && l->number > 1 && l[-1].forward.command != NULL)
+		return command_forward_text(c, l - 1, l->greeting);
 	if (!is_busy(l))
 		return fail(c, l, GIVEUP, "it says \"%s\" and closes; is port "
 		    "%d that of an SSH server?", l->greeting,

@@ -67,6 +67,7 @@ int	 command_fail(struct chain *, struct link *);
 int	 command_lost(struct chain *, struct link *);
 int	 command_forward_fail(struct chain *, struct link *, const char *);
 int	 command_forward_end(struct chain *, struct link *, const char *);
+int	 command_forward_text(struct chain *, struct link *, const char *);
 
 /* timing.c: what each stage took, for -t */
 struct timing_row {

@@ -14,6 +14,28 @@
 #define PATIENCE	1000	/* ms for what the target says by itself */
 #define LINE	255	/* bytes of it: RFC 4253, 4.2 */
 
+/*
+ * Has what came through l's ForwardCommand, and is no SSH, come to its end
+ * before the time until (ms)?  Then that is the cause of a failure.
+ */
+static int
+judge_text(struct chain *c, struct link *l, int fd, uint64_t until)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char data[LINE];
+	int status = OK;
+	ssize_t n = 1;
+
+	while (status == OK && n != 0 && forward_text(l) != NULL &&
+	    now() < until) {
+		pfd.revents = 0;
+		status = chain_wait(c, &pfd, 1, until);
+		n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+	}
+	return status != OK || n != 0 || forward_text(l) == NULL ? status :
+	    command_forward_text(c, l, forward_text(l));
+}
+
 /* The target's first line, if it sends one within a second. */
 static int
 listen_to(struct chain *c, struct timing *timing, int fd)
@@ -34,6 +56,8 @@ listen_to(struct chain *c, struct timing *timing, int fd)
 		n = recv(fd, line, LINE, MSG_DONTWAIT);
 	if (pfd.revents != 0 && n == 0 && l->forward.command != NULL &&
 	    (status = command_forward_end(c, l, NULL)) != OK)
+		return status;
+	if (n > 0 && (status = judge_text(c, l, fd, until)) != OK)
 		return status;
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';

@@ -4,6 +4,7 @@
  */
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,49 @@ forward_complaint(struct link *l)
 {
 	end_complaint(l);
 	return l->forward.complaint;
+}
+
+/* What is carried through a command may be its own text, and no connection. */
+static void
+on_carried(void *arg, int far, const char *data, size_t len)
+{
+	struct link *l = arg;
+
+	opening_look(l->forward.opening, far, data, len);
+	if (opening_told(l->forward.opening))
+		l->relay.look = NULL;
+}
+
+/*
+ * Returns what has come through l's ForwardCommand first, if that is no SSH,
+ * printable, or NULL.
+ */
+const char *
+forward_text(struct link *l)
+{
+	return l->forward.opening == NULL ? NULL :
+	    opening_text(l->forward.opening);
+}
+
+/*
+ * Does our end speak SSH?  If it was not read from, since the far end had closed
+ * already, that is done now.
+ */
+int
+forward_is_ssh(struct link *l)
+{
+	struct opening *o = l->forward.opening;
+	struct pollfd pfd = { l->relay.rfd, POLLIN, 0 };
+	char data[sizeof("SSH-")];
+	ssize_t n = 0;
+
+	if (o == NULL)
+		return 0;
+	if (opening_wants(o) > 0 && poll(&pfd, 1, 0) == 1)
+		n = read(pfd.fd, data, opening_wants(o));
+	if (n > 0)
+		opening_look(o, 0, data, n);
+	return opening_is_ssh(o);
 }
 
 /* Asks for direct-tcpip, or for a session (RFC 4254, 6) and the command. */
@@ -170,6 +214,10 @@ forward_open(struct chain *c, struct link *l, const char *host, int port,
 	if (prepare(l, rfd, wfd) == -1)
 		return failure_note(c, l, FAIL_FORWARD);
 	l->forward.command = tokens_forward(l->hop, host, port);
+	if (l->forward.command != NULL && l->forward.joint == -1) {
+		l->forward.opening = opening_new();
+		l->relay.look = on_carried;
+	}
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
@@ -227,6 +275,7 @@ forget(struct link *l)
 	relay_free(&l->relay);
 	free(l->forward.command);
 	free(l->forward.complaint);
+	opening_free(l->forward.opening);
 	if (l->forward.joint != -1)
 		close(l->forward.joint);
 }

@@ -31,13 +31,13 @@ struct greeting {
 	char	 line[SHOWN];	/* its beginning */
 };
 
-/* The end of a line.  The first one that says something is kept. */
+/* The end of a line.  The first one that says something is kept in *first. */
 static void
-end_line(struct link *l, struct greeting *g)
+end_line(char **first, struct greeting *g)
 {
 	g->line[g->len < SHOWN ? g->len : SHOWN - 1] = '\0';
-	if (l->greeting == NULL && g->line[0] != '\0')
-		l->greeting = str_quote(g->line);
+	if (*first == NULL && g->line[0] != '\0')
+		*first = str_quote(g->line);
 	g->lines++;
 	g->len = 0;
 	g->cr = 0;
@@ -58,10 +58,10 @@ is_banner(const char *data, size_t n)
 }
 
 static void
-take(struct link *l, struct greeting *g, char c)
+take(char **first, struct greeting *g, char c)
 {
 	if (c == '\n') {
-		end_line(l, g);
+		end_line(first, g);
 		return;
 	}
 	/* as ssh: a NUL, or a CR that is not the end */
@@ -91,7 +91,7 @@ measure(struct link *l, struct greeting *g, const char *data, size_t n,
 		if (g->len == 0 && !g->cr &&
 		    (*found = is_banner(data + i, n - i)) != 0)
 			break;
-		take(l, g, data[i]);
+		take(&l->greeting, g, data[i]);
 	}
 	return i;
 }
@@ -102,7 +102,7 @@ fail_greeting(struct chain *c, struct link *l, const struct greeting *g)
 	struct greeting last = *g;
 
 	if (g->lines < MAX_LINES)	/* so that it is the first, too */
-		end_line(l, &last);
+		end_line(&l->greeting, &last);
 	return fail(c, l, GIVEUP, "it sends what is no SSH banner: %s%s%s%s; "
 	    "is port %d that of an SSH server?", g->binary ?
 	    "a line that is no text" : g->len > MAX_LINE ?
@@ -139,7 +139,7 @@ greeting_skip(struct chain *c, struct link *l, int fd)
 		n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
 		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
 			if (g.len > 0)
-				end_line(l, &g);
+				end_line(&l->greeting, &g);
 			return OK;
 		}
 		if (n > 0) {
@@ -153,6 +153,26 @@ greeting_skip(struct chain *c, struct link *l, int fd)
 			status = wait_for(c, fd, found == -1);
 	}
 	return status;
+}
+
+/*
+ * Does sshd, which says this or nothing (NULL) and closes, have too many?
+ * Before 9.8 it gives no reason.
+ */
+int
+greeting_is_busy(const char *said)
+{
+	return said == NULL || strstr(said, "MaxStartups") != NULL;
+}
+
+/*
+ * sshd_config(5), PerSourcePenalties: where we come from has behaved badly, and
+ * each connection more may make it worse.
+ */
+int
+greeting_is_penalty(const char *said)
+{
+	return said != NULL && strncmp(said, "Not allowed", 11) == 0;
 }
 
 /*
@@ -183,4 +203,99 @@ greeting_send(struct link *l, int fd)
 	if (n > 0 && send(fd, line, n, MSG_NOSIGNAL) == -1 && errno == EAGAIN)
 		return -1;
 	return rc == SSH_AGAIN ? 0 : -1;
+}
+
+/*
+ * How both ends of what is carried begin: is it SSH?  Nothing of it is changed
+ * or held up.
+ */
+struct opening {
+	struct greeting	 far;		/* lines of the far end's */
+	char		*first;		/* of them, printable */
+	char		*part;		/* the same, without an end so far */
+	int		 banner;	/* the far end's has come */
+	size_t		 near;		/* bytes that ours has sent, of the
+					 * beginning of a banner */
+	int		 other;		/* and it was none */
+};
+
+struct opening *
+opening_new(void)
+{
+	return xcalloc(1, sizeof(struct opening));
+}
+
+static void
+look_far(struct opening *o, const char *data, size_t n)
+{
+	size_t i, len = strlen(banner);
+
+	for (i = 0; i < n && !o->banner && !too_much(&o->far); i++) {
+		take(&o->first, &o->far, data[i]);
+		o->banner = o->far.len == len &&
+		    memcmp(o->far.line, banner, len) == 0;
+	}
+}
+
+/* Looks at n bytes that come next from the far end, or (0) from ours. */
+void
+opening_look(struct opening *o, int far, const char *data, size_t n)
+{
+	size_t i;
+
+	if (far)
+		look_far(o, data, n);
+	for (i = 0; !far && i < n && opening_wants(o) > 0; i++) {
+		o->other = data[i] != banner[o->near];
+		o->near++;
+	}
+}
+
+/* Returns how many bytes of our end are still to be looked at. */
+size_t
+opening_wants(const struct opening *o)
+{
+	return o->other ? 0 : strlen(banner) - o->near;
+}
+
+/* Has our end begun as SSH does? */
+int
+opening_is_ssh(const struct opening *o)
+{
+	return !o->other && o->near == strlen(banner);
+}
+
+/* Is there nothing more to find out? */
+int
+opening_told(const struct opening *o)
+{
+	return o->banner || o->other;
+}
+
+/*
+ * Returns what the far end has said first, if it has said something that is no
+ * SSH, printable and o's, or NULL.
+ */
+const char *
+opening_text(struct opening *o)
+{
+	struct greeting last = o->far;
+
+	if (o->banner)
+		return NULL;
+	free(o->part);
+	o->part = NULL;
+	if (o->first == NULL && last.len > 0)
+		end_line(&o->part, &last);
+	return o->first != NULL ? o->first : o->part;
+}
+
+void
+opening_free(struct opening *o)
+{
+	if (o == NULL)
+		return;
+	free(o->first);
+	free(o->part);
+	free(o);
 }

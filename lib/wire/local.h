@@ -20,6 +20,13 @@ void	 link_step(struct link *, const struct pollfd *);
 /* greeting.c: what comes before a banner */
 int	 greeting_skip(struct chain *, struct link *, int);
 int	 greeting_send(struct link *, int);
+struct opening *opening_new(void);
+void	 opening_look(struct opening *, int, const char *, size_t);
+int	 opening_told(const struct opening *);
+size_t	 opening_wants(const struct opening *);
+int	 opening_is_ssh(const struct opening *);
+const char *opening_text(struct opening *);
+void	 opening_free(struct opening *);
 
 /* relay.c: one channel, two descriptors */
 void	 relay_init(struct relay *, ssh_session, ssh_channel, int, int);

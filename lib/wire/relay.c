@@ -52,6 +52,8 @@ put(struct relay *r, const char *data, size_t len)
 	r->blocked = (size_t)n < len;
 	r->moved |= n > 0;
 	r->taken += n;
+	if (r->look != NULL)
+		r->look(r->arg, 1, data, n);
 	return n;
 }
 
@@ -352,6 +354,8 @@ fill(struct relay *r, size_t len)
 	}
 	r->upbuf.off = 0;
 	r->upbuf.len = n;
+	if (r->look != NULL)
+		r->look(r->arg, 0, r->upbuf.data, n);
 }
 
 /* Gives the channel what was read; while it rekeys, we come again. */

@@ -70,7 +70,11 @@ struct relay {
 	int					 exit;	/* of a command */
 	void					(*complain)(void *,
 						    const char *, size_t);
-	void					*arg;	/* complain's */
+	void					(*look)(void *, int,
+						    const char *, size_t);
+						/* at what is carried, 1: from
+						 * the far end; or NULL */
+	void					*arg;	/* of both */
 };
 
 struct link;
@@ -135,6 +139,7 @@ struct forward {
 	char		*complaint;	/* the command's, printable */
 	char		 errline[400];	/* the next of them so far */
 	size_t		 errlen;
+	struct opening	*opening;	/* greeting.c's; NULL: not looked at */
 	int		 joint;		/* relay's end of the joint to the
 					 * next session, or -1 */
 };
@@ -252,12 +257,18 @@ int	 session_begin(struct chain *, struct link *, int, const char *);
 int	 session_kex(struct chain *, struct link *, const char *);
 void	 session_drop(struct link *);
 
+/* greeting.c: what comes before a banner */
+int	 greeting_is_busy(const char *);
+int	 greeting_is_penalty(const char *);
+
 /* forward.c: the channel to the next hop or the target */
 int	 forward_open(struct chain *, struct link *, const char *, int, int,
 	    int);
 int	 forward_joint(struct chain *, struct link *, const char *, int,
 	    int *);
 const char *forward_complaint(struct link *);
+const char *forward_text(struct link *);
+int	 forward_is_ssh(struct link *);
 void	 forward_withdraw(struct link *);
 void	 forward_drop(struct link *);
 
