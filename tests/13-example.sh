@@ -266,6 +266,18 @@ routes()
 	arrives "routes: with gw1 down" db1 gw2 gw3 target
 }
 
+shared()
+{
+	arrives "shared: the first logs in to all" db1 gw1 gw2 target
+	arrives "shared: the second does without gw1" db1 gw2 target
+	client -O exit "gw1.$DOMAIN"
+	unknown shared gw2 2
+	client -O exit "gw1.$DOMAIN"
+	without shared '/^[[:blank:]]Control/d'
+	arrives "shared: without it" db1 gw1 gw2 target
+	arrives "shared: without it, again" db1 gw1 gw2 target
+}
+
 pass()
 {
 	arrives "pass: the connection is handed over" db1 gw1 gw2 target
@@ -287,6 +299,6 @@ for block in $(blocks); do
 		fail "$block: there is a test for it"
 	fi
 done
-equal "blocks seen" "$(blocks | wc -w)" 10
+equal "blocks seen" "$(blocks | wc -w)" 11
 check "blocks: every ProxyCommand is in one" test \
-    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 10
+    "$(grep -c '^[[:blank:]]ProxyCommand proxyhop ' "$EXAMPLE")" -eq 11

@@ -29,6 +29,19 @@ PATH=$T/bin:$PATH
 	    Port ${PORT[target]}
 	    IdentityFile $T/id
 	    ProxyJump gw1
+	Host command
+	    ProxyCommand proxyhop -J gw3 %h %p
+	Host passed
+	    ProxyUseFdpass yes
+	    ProxyCommand proxyhop -f -J gw3 %h %p
+	Host jumped
+	    ProxyUseFdpass yes
+	    ProxyJump gw3
+	Host command passed jumped
+	    HostName 127.0.0.1
+	    HostKeyAlias [127.0.0.1]:${PORT[target]}
+	    Port ${PORT[target]}
+	    IdentityFile $T/id
 	Match all
 	END
 	cat "$T/ssh_config"
@@ -68,6 +81,10 @@ check "the README has the block" grep -q ProxyCommand "$T/config"
 goes "a host with HostName" 1 "gw1 gw2 target" \
     ssh -v -F "$T/config" named true
 goes "a host without" 1 "gw1 target" ssh -v -F "$T/config" 127.0.0.1 true
+for host in command passed jumped; do
+	goes "a host with a ProxyCommand or ProxyUseFdpass: $host" 1 \
+	    "gw3 target" ssh -v -F "$T/config" $host true
+done
 goes "a gateway itself" 0 "gw1" ssh -v -F "$T/config" gw1 true
 goes "a host without ProxyJump" 0 "target" ssh -v -F "$T/config" target true
 goes "-J by hand" 0 "gw3 target" ssh -v -F "$T/config" -J gw3 named true
