@@ -68,7 +68,7 @@ here()
 {
 	sed -e "s,db1 22\$,127.0.0.1 ${PORT[target]}," \
 	    -e "s,db1 22\([^0-9]\),127.0.0.1 ${PORT[target]}\1,g" \
-	    -e "s,ops@,$ME@,g" -e "s,User=ops,User=$ME,g" \
+	    -e "s,ops@,$ME@,g" -e "s,\(User[ =]\)ops,\1$ME,g" \
 	    -e "s,2222,${PORT[gw3]},g" -e "s,10\.0\.0\.5,127.0.0.1,g" \
 	    -e "s,~/,$T/,g" -e "s,db1:project.git,db1:$T/project.git," \
 	    -e "s,file db1:\$,$T/file db1:$T/," -e "s,\./proxyhop,proxyhop,g" \
@@ -190,13 +190,47 @@ paramiko()
 	check "$1: paramiko: arrived" grep -q arrived "$T/out"
 }
 
+# shown NAME: what proxyhop -G prints, in the places that it names.
+shown()
+{
+	local routes=/home/me/.ssh/proxyhop.conf
+
+	printf '%s\n' "# the data bases" "db* -J gw1,gw2 -o gw2:User=ops" \
+	    >"$T/routes"
+	printf '%s\n' "Host gw1" "Port 2222" "User ops" >"$T/first"
+	wrapper proxyhop "$PROXYHOP_WRAP $PROXYHOP -r $T/routes -F $T/first"
+	sed "1d; s,$routes,$T/routes," "$T/block.$1" >"$T/want"
+	works "$1: $(head -n 1 "$T/block.$1")" \
+	    "$(sed -n '1s/^\$ //p' "$T/block.$1")"
+	check "$1: it prints what is shown" cmp "$T/want" "$T/out"
+	wrapper proxyhop "$PROXYHOP_WRAP $PROXYHOP -r none -F $T/config"
+}
+
+# shape FILE: a table of -t without its times, and what came of each stage.
+shape()
+{
+	sed -e '/^\$/d' -e 's/  *[0-9]* ms .*|.*/ |/' -e 's/  *[0-9]* ms$//' \
+	    -e 's/^target .*/target/' "$1"
+}
+
+# timed NAME: what proxyhop -t prints.
+timed()
+{
+	commands "$1"
+	shape "$T/block.$1" >"$T/want"
+	shape "$T/out" >"$T/shape"
+	check "$1: it prints what is shown" cmp "$T/want" "$T/shape"
+}
+
 # try NAME: what kind of example is it?
 try()
 {
 	case $(head -n 1 "$T/block.$1") in
+	'$ proxyhop -G -v '*)		shown "$1" ;;
+	'$ proxyhop -J gw1 -t '*)	timed "$1" ;;
 	'$ '*)				commands "$1" ;;
 	'Host '*|'Match '*)		hosts "$1" ;;
-	'# all data bases '*|'db*'*)	routes "$1" ;;
+	'# all data bases '*|'db*'*|'db1 '*)	routes "$1" ;;
 	client.connect*)		paramiko "$1" ;;
 	# patterns and pictures, which other scenarios check
 	'proxyhop: name (hop'*|*'Verification code:')	;;
@@ -219,6 +253,83 @@ for block in "$T"/block.*; do
 	number=$((number + 1))
 done
 at_least "examples found" "$number" 18
+
+# What is to be typed within a sentence: a command, or a part of one.  first
+# LINE: what -G says of the first hop, or of the route.
+route()
+{
+	works "within a sentence: $1" "proxyhop -G $2 db1 22 | head -n 1 | grep -xF '$3'"
+}
+
+to1="you -> gw1:${PORT[gw1]} -> db1:22"
+to2="you -> gw1:${PORT[gw1]} -> gw2:${PORT[gw2]} -> db1:22"
+# within WORDS: each is tried here, or one of these scenarios does.
+within()
+{
+	case $1 in
+	'ops@[2001:db8::7]:22')
+		route "$1" "-J $1" "you -> ops@[2001:db8::7]:22 -> db1:22" ;;
+	'-J gw1')	route "$1" "$1" "$to1" ;;
+	"-J 'none|gw1|gw2,gw3'")
+		works "within a sentence: $1" \
+		    "proxyhop -G $1 db1 22 | grep -c '^you' | grep -x 3" ;;
+	'-o gw2:User=ops')
+		works "within a sentence: $1" \
+		    "proxyhop -G -J gw1,gw2 $1 db1 22 | grep -x 'user ops'" ;;
+	"-o 'gw2:ForwardCommand=nc %h %p'")
+		works "within a sentence: $1" "proxyhop -G -J gw1,gw2 $1 \
+		    db1 22 | grep -x 'forwardcommand nc %h %p'" ;;
+	'-o ControlPath=none'|'-o gw1:ControlPath=none')
+		works "within a sentence: $1" "! proxyhop -G -J gw1 \
+		    -o ControlPath=/a $1 db1 22 | grep '^controlpath /'
+		    ! proxyhop -G -J gw1 $1 -o ControlPath=/a db1 22 |
+		    grep '^controlpath /'" ;;
+	'proxyhop -G db1 22'|'proxyhop -t db1 22')
+		works "within a sentence: $1" "$(echo "$1" | here)" ;;
+	'ssh -G db1'*)
+		works "within a sentence: $1" "ssh -G db1 | grep ." ;;
+	'proxyhop -G'|'proxyhop -t'|'proxyhop -V'|'proxyhop -h')
+		check "within a sentence: $1: there is such an option" \
+		    grep -Eq "^  ${1#proxyhop }(,| )" "$T/help" ;;
+	'ssh-keygen -Z aes256-gcm@openssh.com')
+		works "within a sentence: $1" "$1 -q -N x -f $T/sealed" ;;
+	'man ./proxyhop.1')
+		works "within a sentence: $1" "cd $TOP && $1 | grep -q PROXYHOP" ;;
+	# 64-migration, 66-sharing, 67-making, 72-private-agent, 88-certificates
+	'-o ProxyCommand=none'|'ssh -O exit gw1'|'ssh-add -s'|'ssh-add -h'| \
+	'ssh-keyscan -c'|'nc -F'|'nc %%h %%p'|'ssh -G'|'ssh -J') ;;
+	# parts of a block, and what is no command
+	'proxyhop -J'|'proxyhop -qG'|'Host *'|'it says '*|'do not trust it'| \
+	'kex_exchange_identification: '*|'hop Ar number name'| \
+	'target Ar host port') ;;
+	*)	fail "within a sentence: '$1': there is a test for it" ;;
+	esac
+}
+
+proxyhop -h >"$T/help"
+{
+	sed -n 's/^\.\(Pq \)\{0,1\}Ql //p' "$TOP/proxyhop.1" |
+	    sed 's/ [.,;]$//' | grep '[^ ] \|@'
+	tr '\n' ' ' <"$TOP/README" | sed 's/  */ /g' |
+	    grep -oE "(proxyhop|ssh) -[A-Za-z]+( db1( 22)?)?|man [./a-z]*[0-9]|-[oJ] ('[^']*'|[^ ,;)]+)"
+} | sort -u >"$T/sentences"
+at_least "examples within sentences" "$(wc -l <"$T/sentences")" 20
+while IFS= read -r words <&4; do
+	within "$words"
+done 4<"$T/sentences"
+
+# whatever README and lib/README have make do, it can
+sed '/^What it does not do/,$d' "$TOP/README" | cat - "$TOP/lib/README" |
+    tr '\n' ' ' | sed 's/  */ /g' |
+    grep -oE '\bmake (install|demo|dist|static|test|layers|bench|[a-z]+-[a-z]+|deps( check| demo)?|check)' |
+    sort -u >"$T/targets"
+at_least "README: targets of make" "$(wc -l <"$T/targets")" 12
+while read -r make words <&4; do
+	for word in $words; do
+		check "README: make $word" \
+		    grep -Eq "^([a-z-]+ )*$word( [a-z-]+)*:" "$TOP/Makefile"
+	done
+done 4<"$T/targets"
 
 # with groff, as man(1) has it, and with mandoc
 for roff in "nroff -mandoc -rLL=78n" "mandoc -T ascii -O width=78"; do
