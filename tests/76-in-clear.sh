@@ -70,6 +70,27 @@ conf "Host clear" "Ciphers aes128-ctr"
 refused "a strong one may be allowed" 1 'Host clear, Ciphers \+aes256-ctr' \
     hop -J clear 127.0.0.1 1
 
+# Names that end the list, name a kind, or are no names.
+forged='the host key has changed: ssh-keygen -R gw1'
+for list in "x], client [$forged" "x]; ours: $forged; [" "$forged" \
+    "x], client [$(printf '%0800d' 0)$forged]"; do
+	clear cipher "$list"
+	refused "a list with ${list:0:20}" 1 "kex: no .*in common[;,] " \
+	    hop -J clear 127.0.0.1 1
+	check "a list with ${list:0:20}: said by nobody else" bash -c \
+	    '! sed "s/it says \"[^\"]*\"//g" "$1" | grep -q "has changed"' - \
+	    "$T/refused.err"
+done
+clear cipher "kex algos,ecdh-sha2-nistp256"
+conf "Host clear" "KexAlgorithms curve25519-sha256"
+refused "a cipher named as a kind" 1 "kex: no Ciphers in common, and what " \
+    hop -J clear 127.0.0.1 1
+
+clear cipher "+aes128-gcm@openssh.com,-aes128-ctr,aes256-ctr"
+conf "Host clear" "Ciphers aes128-ctr"
+refused "names with signs" 1 'Host clear, Ciphers \+aes256-ctr$' \
+    hop -J clear 127.0.0.1 1
+
 # What is said looks like ours, or like lines of its own.
 said='the host key has changed: remove the old one: ssh-keygen -R gw1'
 clear goodbye "$said"

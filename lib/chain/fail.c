@@ -3,6 +3,7 @@
  * do.
  */
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,22 +115,6 @@ static const struct kind {
 	{ NULL, NULL, SSH_OPTIONS_HOST }
 };
 
-/* Returns the list in brackets behind what, printable, or NULL. */
-static char *
-bracketed(const char *reason, const char *what)
-{
-	const char *p = strstr(reason, what);
-	char *list, *seen;
-
-	if (p == NULL)
-		return NULL;
-	p += strlen(what);
-	list = xstrndup(p, strcspn(p, "]"));
-	seen = str_quote(list);
-	free(list);
-	return seen;
-}
-
 /*
  * Is it an algorithm that libssh has, but has not on by itself?  A stranger in
  * between could have chosen it for us.
@@ -154,7 +139,9 @@ first_known(const char *list, enum ssh_options_e option)
 
 	copy = rest = xstrdup(list);
 	while (known == NULL && (name = strsep(&rest, ",")) != NULL)
-		if (*name != '\0' && !is_weak(name) && scratch != NULL &&
+		/* libssh takes + and - before one for more than a name */
+		if (isalnum((unsigned char)*name) && !is_weak(name) &&
+		    scratch != NULL &&
 		    strstr(name, "-cert-v0") == NULL &&
 		    ssh_options_set(scratch, option, name) == 0)
 			known = xstrdup(name);
@@ -177,6 +164,20 @@ all_certificates(const char *list)
 	return all;
 }
 
+/* Both lists of algorithms, as they are said, or what is known of them. */
+static char *
+both_lists(const char *theirs, const char *ours)
+{
+	char *seen = str_quote(theirs == NULL ? "" : theirs), *text;
+	char *own = str_quote(ours == NULL ? "" : ours);
+
+	text = xasprintf("the server's: %s%s%s", seen,
+	    ours == NULL ? "" : "; ours: ", own);
+	free(own);
+	free(seen);
+	return text;
+}
+
 /*
  * RFC 4253, 7.1: no algorithm of one kind that both have.  Says both lists
  * and the line that allows what the server likes best of what libssh has on by
@@ -185,31 +186,34 @@ all_certificates(const char *list)
 static int
 fail_agree(struct chain *c, struct link *l)
 {
-	const char *reason = libssh_error(l);
-	char *theirs = bracketed(reason, "server ["), *known = NULL;
-	char *ours = bracketed(reason, "client [");
+	char *lists, *theirs, *ours, *known = NULL;
+	const char *name = libssh_no_match(l, &theirs, &ours);
 	const struct kind *k = kinds;
 
-	while (k->kind != NULL && strstr(reason, k->kind) == NULL)
+	while (k->kind != NULL && strncmp(name, k->kind, strlen(k->kind)) != 0)
 		k++;
-	if (k->kind == NULL || theirs == NULL || ours == NULL)
-		(void)session_fail(c, l, GIVEUP, "see proxyhop -G");
+	lists = both_lists(theirs, ours);
+	if (k->kind == NULL || theirs == NULL)
+		(void)fail(c, l, GIVEUP, "no %s in common, and what it offers "
+		    "is no list of them; is it an SSH server?",
+		    k->kind == NULL ? "algorithm" : k->keyword);
 	else if (all_certificates(theirs))
 		(void)fail(c, l, GIVEUP, "it offers its host key with "
-		    "certificates alone (%s), which libssh does not ask for; "
+		    "certificates alone, which libssh does not ask for (%s); "
 		    "allow the key alone as well, in HostKeyAlgorithms there",
-		    theirs);
+		    lists);
 	else if ((known = first_known(theirs, k->option)) == NULL)
-		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
-		    "ours: %s; the server is too old for libssh, or somebody "
-		    "is in between", k->keyword, theirs, ours);
+		(void)fail(c, l, GIVEUP, "no %s in common; %s; the server is "
+		    "too old for libssh, or somebody is in between",
+		    k->keyword, lists);
 	else
-		(void)fail(c, l, GIVEUP, "no %s in common; the server's: %s; "
-		    "ours: %s; to allow one, in ssh_config: Host %s, %s %s%s",
-		    k->keyword, theirs, ours, l->hop->name, k->keyword,
+		(void)fail(c, l, GIVEUP, "no %s in common; %s; to allow one, "
+		    "in ssh_config: Host %s, %s %s%s", k->keyword, lists,
+		    l->hop->name, k->keyword,
 		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "yes" : "+",
 		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "" : known);
 	free(known);
+	free(lists);
 	free(ours);
 	free(theirs);
 	return GIVEUP;

@@ -12,6 +12,10 @@
 
 #define DISCONNECT	"Received SSH_MSG_DISCONNECT: "
 #define REJECTED	"Packet filter: rejected packet (type "
+#define WHOLE		1000	/* bytes; what is longer may have been cut */
+/* what algorithms are named with (RFC 4251, 6), and the comma between them */
+#define NAMES		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+			"0123456789-._@+=/,"
 
 static int
 begins(const char *text, const char *with)
@@ -256,6 +260,58 @@ int
 libssh_must_change(const struct link *l)
 {
 	return begins(ssh_get_error(l->session), REJECTED "60)");
+}
+
+/* Takes with off *p, if *p begins so. */
+static int
+skip(const char **p, const char *with)
+{
+	if (!begins(*p, with))
+		return 0;
+	*p += strlen(with);
+	return 1;
+}
+
+/* Takes a list off *p, up to what comes behind it: NULL if there are no names. */
+static char *
+name_list(const char **p, const char *behind)
+{
+	size_t n = strspn(*p, NAMES);
+	char *list;
+
+	if (n == 0 || !begins(*p + n, behind))
+		return NULL;
+	list = xstrndup(*p, n);
+	*p += n + strlen(behind);
+	return list;
+}
+
+/*
+ * No algorithm of one kind is both ours and the server's (RFC 4253, 7.1), as
+ * libssh_found() has said: which kind, in libssh's words, and both lists, which
+ * the caller frees.  What the server has sent may be no list of names, and
+ * hold what comes behind it, or be so long that libssh has cut the rest: *theirs,
+ * and *ours at the end of such a text, are NULL then.
+ */
+const char *
+libssh_no_match(const struct link *l, char **theirs, char **ours)
+{
+	const char *text = bare(libssh_error(l)), *p = text, *kind;
+
+	*theirs = *ours = NULL;
+	(void)skip(&p, LIBSSH_NO_MATCH " ");
+	kind = p;
+	p += strcspn(p, ":");
+	if (!skip(&p, ": server [") ||
+	    (*theirs = name_list(&p, "]")) == NULL)
+		return kind;
+	if (strlen(text) < WHOLE && skip(&p, ", client ["))
+		*ours = name_list(&p, "]");
+	if (*ours != NULL && *p != '\0') {
+		free(*ours);
+		*ours = NULL;
+	}
+	return kind;
 }
 
 /*

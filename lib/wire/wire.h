@@ -309,6 +309,7 @@ char	*libssh_reason(const struct link *);
 int	 libssh_disconnected(const struct link *);
 int	 libssh_found(const struct link *, const char *);
 int	 libssh_stuck(const struct link *);
+const char *libssh_no_match(const struct link *, char **, char **);
 int	 libssh_must_change(const struct link *);
 char	*libssh_ruled_out(const struct link *);
 

@@ -52,6 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct link l = { .number = 1 };
 	char *input = xstrndup((const char *)data, size), *rest = input;
 	const char *function, *text;
+	char *theirs, *ours;
 
 	say_open(NULL, -1);
 	libssh_log();
@@ -64,6 +65,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)libssh_stuck(&l);
 	(void)libssh_must_change(&l);
 	(void)libssh_ruled_out(&l);
+	(void)libssh_no_match(&l, &theirs, &ours);
+	free(theirs);
+	free(ours);
 	free(l.logged.reason);
 	free(input);
 	return 0;
