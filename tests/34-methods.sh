@@ -41,7 +41,7 @@ kbdint()
 	may_say=$AGAIN talk "three wrong answers" 1 --wait Password --type a \
 	    --wait Password --type b --wait Password --type c -- -J pam
 	check "the failure says what was refused" grep -q \
-	    'Permission denied for .*(keyboard-interactive was refused, 3 times' \
+	    'Permission denied for .*: keyboard-interactive was refused, 3 times' \
 	    "$T/talk.err"
 	talk "NumberOfPasswordPrompts 1" 1 --wait Password --type a -- -J pam \
 	    -o NumberOfPasswordPrompts=1
@@ -90,7 +90,7 @@ password()
 	    --wait 'password: ' --type b --wait 'password: ' --type c -- -J pam
 	equal "it was said twice" "$(grep -c "$AGAIN" "$T/talk.err")" 2
 	check "the line blames the password" grep -q \
-	    'Permission denied for .*(password was refused, 3 times.*; check the password' \
+	    'Permission denied for .*: password was refused, 3 times.*; check the password' \
 	    "$T/talk.err"
 	IDENTITY=([pam]=$T/wrong)
 	new_key "$T/wrong"
@@ -99,7 +99,7 @@ password()
 	    --wait 'password: ' --type a \
 	    --wait 'password: ' --type b --wait 'password: ' --type c -- -J pam
 	check "the line blames the password first" grep -q \
-	    'Permission denied for .*(password was refused, 3 times; offered .*wrong .*; check the password' \
+	    'Permission denied for .*: password was refused, 3 times; offered .*wrong .*; check the password' \
 	    "$T/talk.err"
 	IDENTITY=([pam]=$T/absent)
 	to "PreferredAuthentications password"

@@ -132,7 +132,7 @@ way_out()
 	equal "prohibited: what the line names is a way" "$(cat "$T/out")" \
 	    passed
 	refused "not prohibited: it is not named" 2 \
-	    "$(at 1 1 gw1).*refused\"; check that it is up and can be reached from gw1$" \
+	    "$(at 1 1 gw1).*refused\"; check that 127.0.0.1 is up and can be reached from gw1$" \
 	    hop -J gw1 127.0.0.1 "${PORT[bound]}"
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Goal: -t keeps to the width of the terminal, and the failure stands below it;
+# Goal: -t and long lines keep to the width of the terminal, and the failure
+# stands below it;
 # the -J in ssh's ProxyCommand is found; a line on a raw terminal ends in CR LF;
 # -G has the route first.
 
@@ -43,6 +44,58 @@ check "-t: what failed stands below" awk '
 	END { exit !(rung && all > rung && line > all) }' "$T/screen"
 mode=raw screen 80 -J gw1 -o gw1:User=nobody-here "${to[@]}"
 check "a raw terminal: CR LF" grep -q "proxyhop: gw1 .*"$'\r$' "$T/screen"
+
+# folded SENTENCE ARGUMENTS...: a line that is long is folded on a terminal, and
+# says the same; not on a wide one, nor for -E, nor in a file.
+folded()
+{
+	local sentence=$1 mode
+
+	shift
+	mode=
+	hop "$@" </dev/null >"$T/out" 2>"$T/line"
+	equal "$sentence: in a file: one line" "$(wc -l <"$T/line")" 1
+	for mode in "" raw; do
+		screen 80 "$@"
+		at_least "$sentence: ${mode:-cooked}: folded" \
+		    "$(grep -c '^    [^ ]' "$T/screen")" 1
+		equal "$sentence: ${mode:-cooked}: every line ends in CR LF" \
+		    "$(grep -c $'\r$' "$T/screen")" "$(wc -l <"$T/screen")"
+		# a ^D is that of script, whose input has ended
+		tr -d '\r' <"$T/screen" | sed -e '1s/^^D[^p]*//' -e ':a' \
+		    -e '$!{N;ba' -e '}' -e 's/\n    / /g' >"$T/joined"
+		check "$sentence: ${mode:-cooked}: it says the same" \
+		    cmp "$T/line" "$T/joined"
+	done
+	mode=
+	screen 1000 "$@"
+	equal "$sentence: there is room: one line" "$(wc -l <"$T/screen")" 1
+	screen 80 -E "$T/log" "$@"
+	equal "$sentence: -E: nothing on the terminal" "$(wc -c <"$T/screen")" 0
+	check "$sentence: -E: the line" cmp "$T/line" "$T/log"
+	rm -f "$T/log"
+	screen 80 "$@"
+}
+
+start_sshd shut "AllowTcpForwarding no"
+write_config gw1 gw2 gw3 shut target
+folded "a long line" -J gw1,shut "${to[@]}"
+at_most "a long line: it fits" "$(widest)" 80
+folded "a command to paste" -J gw1 -o UserKnownHostsFile="$T/none" "${to[@]}"
+check "a command to paste: it is whole" \
+    grep -q $'^    ssh .* gw1\r$' "$T/screen"
+"$PYTHON" -c 'import socket
+s = socket.create_server(("127.0.0.1", 0))
+print("listening", s.getsockname()[1], flush=True)
+while True:
+	c = s.accept()[0]
+	c.sendall(b"220 mail; " * 15 + b"\r\n")
+	c.close()' >"$T/mail.log" 2>&1 </dev/null &
+SERVERS+=("$!")
+wait_for "$T/mail.log" '^listening '
+folded "a quotation" -J gw1 -o Port="$(sed 's/.* //' "$T/mail.log")" "${to[@]}"
+check "a quotation: it is whole" grep -q '"220 mail; .*mail;"' "$T/screen"
+write_config gw1 gw2 gw3 target
 
 conf "Host db1" "HostName 127.0.0.1" "ProxyCommand exec $PROXYHOP -q -J gw1,gw2 -o gw2:ConnectTimeout=7 %h ${PORT[target]}"
 hop -r none -G db1 22 >"$T/plan" 2>"$T/err"

@@ -132,7 +132,7 @@ limits()
 	rm -f "$T/id-cert.pub"
 	echo "restrict,permitopen=\"127.0.0.1:1\" $(cat "$T/id.pub")" >"$T/limited"
 	refused "restrict: the key is named, with its options" 1 \
-	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and the options of the key used \($T/id $(print_of "$T/id")\) in its authorized_keys" \
+	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and in its authorized_keys the options of the key used: $T/id $(print_of "$T/id"); if" \
 	    hop -J limits "${to[@]}"
 	echo "restrict,port-forwarding,permitopen=\"127.0.0.1:${PORT[echo]}\"" \
 	    "$(cat "$T/id.pub")" >"$T/limited"
@@ -140,7 +140,7 @@ limits()
 	: >"$T/limited"
 	certify "$T/id" narrow -O clear
 	refused "a certificate without permit-port-forwarding" 1 \
-	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and permit-port-forwarding of the certificate used \($T/id-cert.pub $(print_of "$T/id")\); or," \
+	    "forward: .*prohibited; check AllowTcpForwarding and PermitOpen on limits, and permit-port-forwarding of the certificate used: $T/id-cert.pub $(print_of "$T/id"); if" \
 	    hop -J limits "${to[@]}"
 	certify "$T/id" wide -O clear -O permit-port-forwarding
 	carries "the twin: with it" -J limits

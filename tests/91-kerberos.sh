@@ -281,7 +281,7 @@ stops "another one's ticket, and no key" gw1 \
 with none
 stops "no ticket, and no key" gw1 "no Kerberos ticket \(kinit\): No Kerb"
 stops "no ticket, no key, and a server that takes none" plain \
-    "\(no key to offer\)"
+    ": no key to offer; it takes"
 with mine
 settings "IdentityFile $T/absent" "GSSAPIServerIdentity absent.test"
 stops "a host without a principal, and no key" gw1 \

@@ -26,10 +26,13 @@
 
 #define QUIET	-1
 #define CUT	"...\n"		/* the end of a line that is too long */
+#define INDENT	"    "		/* before what goes on in another line */
+#define NARROW	40		/* columns: nothing is folded for less */
 #define ERASE	"\r\033[K"	/* a line of a terminal: ECMA-48 */
 
 static int	level;			/* QUIET, 0, or how often -v */
 static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
+static int	in_file;		/* sayfd is that of -E */
 static int	live;			/* sayfd is a terminal, without -v */
 static volatile sig_atomic_t	shown;	/* a status line is there */
 static uint64_t	began;			/* ms; when the program did */
@@ -60,6 +63,7 @@ say_open(const char *logfile, int n)
 {
 	began = now();
 	level = n;
+	in_file = logfile != NULL;
 	if (logfile != NULL) {
 		/* a FIFO that nobody reads would be waited for */
 		sayfd = open(logfile, O_WRONLY | O_CREAT | O_APPEND |
@@ -150,15 +154,23 @@ catch(void)
 			(void)sigaction(signals[i], &sa, NULL);
 }
 
+/* How many columns the terminal has, or 0 if that is not known, or it is none. */
+static size_t
+columns(void)
+{
+	struct winsize ws;
+
+	return ioctl(sayfd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
+}
+
 /* As much of text as fits into a line of the terminal. */
 static void
 fit(char *text)
 {
-	struct winsize ws;
+	size_t width = columns();
 
-	if (ioctl(sayfd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 &&
-	    strlen(text) >= ws.ws_col)
-		text[ws.ws_col - 1] = '\0';
+	if (width > 0 && strlen(text) >= width)
+		text[width - 1] = '\0';
 }
 
 /* Shows text in place of the last status line.  Only while say_live(). */
@@ -200,21 +212,81 @@ newline(void)
 }
 
 /*
+ * Returns how long the first clause of text is: to a mark with a blank behind
+ * it, but not within a quotation.
+ */
+static size_t
+clause(const char *text)
+{
+	const char *p;
+	int quoted = 0;
+
+	for (p = text; *p != '\0'; p++) {
+		quoted ^= *p == '"';
+		if (!quoted && strchr(",:;", *p) != NULL && p[1] == ' ')
+			return p + 1 - text;
+	}
+	return p - text;
+}
+
+/*
+ * Returns text for a terminal that is width columns wide: what does not fit into
+ * one line is broken between clauses, and goes on below, indented.  A longer
+ * clause, often a command to paste, is left to the terminal, which does not put
+ * a newline into it.  The caller frees the result.
+ */
+static char *
+fold(const char *text, size_t width)
+{
+	char *folded = NULL, *piece, *next;
+	size_t at = 0, n, needed;
+
+	next = xasprintf("%s" INDENT, newline());
+	while (*text != '\0') {
+		n = clause(text);
+		piece = xstrndup(text, n);
+		needed = str_columns(piece) + 1;	/* the blank before it */
+		at += needed;
+		str_append(&folded, at > width ? next : " ", piece);
+		if (at > width)
+			at = strlen(INDENT) + needed;
+		free(piece);
+		text += n + strspn(text + n, " ");
+	}
+	free(next);
+	return folded;
+}
+
+/* What to write for text: one line, or on a terminal as many as it takes. */
+static char *
+laid_out(const char *text)
+{
+	size_t width = in_file ? 0 : columns();
+	char *line = xasprintf("proxyhop: %s", text), *folded;
+
+	if (width < NARROW || str_columns(line) <= width)
+		return line;
+	folded = fold(line, width);
+	free(line);
+	return folded;
+}
+
+/*
  * One write for one line, so that lines of several programs do not mix; no
  * more than a pipe that poll(2) finds writable takes without waiting.
  */
 static void
-say_line(const char *fmt, va_list ap)
+say_line(const char *fmt, va_list ap, int folds)
 {
 	struct pollfd pfd = { sayfd, POLLOUT, 0 };
-	char *text, *line;
+	char *text, *body, *line;
 	size_t len;
 
 	if (sayfd == -1 || poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
 		return;
 	text = xvasprintf(fmt, ap);
-	line = xasprintf("%sproxyhop: %s%s", erasable() ? ERASE : "", text,
-	    newline());
+	body = folds ? laid_out(text) : xasprintf("proxyhop: %s", text);
+	line = xasprintf("%s%s%s", erasable() ? ERASE : "", body, newline());
 	shown = 0;
 	if ((len = strlen(line)) > PIPE_BUF) {
 		len = PIPE_BUF;
@@ -223,10 +295,14 @@ say_line(const char *fmt, va_list ap)
 	if (write(sayfd, line, len) == -1)
 		sayfd = -1;	/* nobody is left to be told */
 	free(line);
+	free(body);
 	free(text);
 }
 
-/* Says one line, unless -q.  The text has no newline and no full stop. */
+/*
+ * Says one line, unless -q; on a terminal it is folded if it has to be.  The
+ * text has no newline and no full stop.
+ */
 void
 say(const char *fmt, ...)
 {
@@ -235,7 +311,7 @@ say(const char *fmt, ...)
 	if (level == QUIET)
 		return;
 	va_start(ap, fmt);
-	say_line(fmt, ap);
+	say_line(fmt, ap, 1);
 	va_end(ap);
 }
 
@@ -248,7 +324,7 @@ say_debug(int n, const char *fmt, ...)
 	if (level < n)
 		return;
 	va_start(ap, fmt);
-	say_line(fmt, ap);
+	say_line(fmt, ap, 0);
 	va_end(ap);
 }
 

@@ -70,13 +70,13 @@ fail_timeout(struct chain *c, struct link *l)
 		    times(s->tries), l->hop->connecttimeout);
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
-		    "%d seconds; check that it is up and can be reached from "
+		    "%d seconds; check that %s is up and can be reached from "
 		    "%s", l->hop->name, l->forward.host, l->forward.port,
-		    l->hop->connecttimeout, l->hop->name);
+		    l->hop->connecttimeout, l->forward.host, l->hop->name);
 	if (l->stage == STAGE_AUTH)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
-		    "the log of sshd there, or raise LoginTimeout (-o "
-		    "LoginTimeout=...)", l->hop->logintimeout);
+		    "the log of sshd there, or raise LoginTimeout",
+		    l->hop->logintimeout);
 	if (l->stage == STAGE_RESOLVE)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
 		    "the name server, or write the address of %s as its "
@@ -248,8 +248,8 @@ fail_greeting(struct chain *c, struct link *l)
 	const char *proxy = l->hop->proxycommand;
 
 	if (greeting_is_penalty(l->greeting))
-		return fail(c, l, RETRY, "it says \"%s\"; it takes nothing "
-		    "from this address for a while, after logins that failed "
+		return fail(c, l, RETRY, "it says \"%s\": after logins that "
+		    "failed it keeps this address out for a while "
 		    "(PerSourcePenalties); wait before the next try",
 		    l->greeting);
 	if (!is_busy(l) && l->number > 1 && l[-1].forward.command != NULL)
@@ -307,9 +307,8 @@ fail_connect(struct chain *c, struct link *l)
 	/* libssh forgets which of the two it was */
 	if (libssh_found(l, LIBSSH_NO_PROOF))
 		return fail(c, l, GIVEUP, "it has not proved to own its "
-		    "host key, or that is an RSA key of fewer bits than "
-		    "RequiredRSASize (%d); have a longer one made there",
-		    l->hop->requiredrsasize);
+		    "host key, or that is an RSA key shorter than "
+		    "RequiredRSASize (%d)", l->hop->requiredrsasize);
 	if (libssh_disconnected(l))
 		return session_fail(c, l, RETRY, "the log of sshd there knows "
 		    "why");
@@ -374,13 +373,13 @@ fail_prohibited(struct chain *c, struct link *l)
 
 	if (used->key != NULL && used->certificate)
 		key = xasprintf(", and permit-port-forwarding of the "
-		    "certificate used (%s)", used->key);
+		    "certificate used: %s", used->key);
 	else if (used->key != NULL)
-		key = xasprintf(", and the options of the key used (%s) in "
-		    "its authorized_keys", used->key);
+		key = xasprintf(", and in its authorized_keys the options of "
+		    "the key used: %s", used->key);
 	status = fail(c, l, GIVEUP, "%s refused to open %s:%d: "
 	    "administratively prohibited; check AllowTcpForwarding and "
-	    "PermitOpen on %s%s; or, if it lets you run commands: "
+	    "PermitOpen on %s%s; if it lets you run commands: "
 	    "-o '%s:ForwardCommand=nc %%h %%p' (in ssh_config nc %%%%h %%%%p)",
 	    name, l->forward.host, l->forward.port, name,
 	    key == NULL ? "" : key, name);
@@ -411,14 +410,14 @@ fail_forward(struct chain *c, struct link *l)
 		status = fail_prohibited(c, l);
 	else if (code == 2 && unresolved(reason))
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
-		    "it says \"%s\"; it is %s that looks the name up: check "
-		    "it there, or use the address", name, host, port, reason,
+		    "it says \"%s\"; the name is looked up by %s: check it "
+		    "there, or use the address", name, host, port, reason,
 		    name);
 	else if (code == 2)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
-		    "it says \"%s\"%s; "
-		    "check that it is up and can be reached from %s", name,
-		    host, port, reason, times(c->sequence->tries + 1), name);
+		    "it says \"%s\"%s; check that %s is up and can be reached "
+		    "from %s", name, host, port, reason,
+		    times(c->sequence->tries + 1), host, name);
 	else if (code == 4)
 		status = fail(c, l, RETRY, "%s could not open %s:%d: "
 		    "resource shortage, it says \"%s\"; try again later", name,

@@ -486,7 +486,7 @@ refused(struct login *login, int *denied)
 	}
 	taken = still_taken(login);
 	says = banner(l);
-	(void)fail(login->c, l, status, "%s %s (%s); it %s %s%s%s%s; %s",
+	(void)fail(login->c, l, status, "%s %s: %s; it %s %s%s%s%s; %s",
 	    login->partial ? "Permission denied after partial success for" :
 	    "Permission denied for",
 	    l->hop->user, keys, login->partial ? "also wants" : "takes",
