@@ -101,7 +101,7 @@ stranger()
 	aim "$n" 127.0.0.1 "${PORT[mute]}"
 	start=$(now)
 	refused "hop $n: silent after its banner" 2 "$(at "$n"): kex: " \
-	    hop -J gw1,gw2,gw3 -o ConnectTimeout=2 "${to[@]}"
+	    hop -J gw1,gw2,gw3 -o LoginTimeout=2 "${to[@]}"
 	at_most "hop $n: silent after its banner: ms" $(($(now) - start)) \
 	    $((3500 * TEST_TIME_FACTOR))
 }

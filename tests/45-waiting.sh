@@ -238,15 +238,15 @@ look_up()
 	    hop -J far "${to[@]}"
 	names "far hang"
 	start=$(now)
-	named refused "no answer: ConnectTimeout" 2 \
+	named refused "no answer: LoginTimeout" 2 \
 	    "^proxyhop: far \(hop 1 of 2, .*\): resolve: no answer within 1 seconds" \
-	    hop -J far,gw2 -o ConnectTimeout=1 "${to[@]}"
-	in_between "no answer: ConnectTimeout" $start 1000 $((1000 + SLACK))
+	    hop -J far,gw2 -o ConnectTimeout=9 -o LoginTimeout=1 "${to[@]}"
+	in_between "no answer: LoginTimeout" $start 1000 $((1000 + SLACK))
 	check "no answer: nobody waits on" dead "$(asked)"
 	names "far hang"
 	named refused "no answer, and no gateway" 2 \
 	    "^proxyhop: far \(target, no jump host\): resolve: no answer within 1 seconds" \
-	    hop -J none -o ConnectTimeout=1 far 22
+	    hop -J none -o LoginTimeout=1 far 22
 	names "far hang"
 	words -J far
 	named shows "no answer: it is told where it is" 130 "" \

@@ -254,9 +254,9 @@ network()
 	start=$(now)
 	refused "one whose network is gone" 2 \
 	    "^proxyhop: gw3 \(hop 3 of 3, .*\): forward: the connection that ssh \(pid ${MASTER[gw3]}\) shares has not opened 127.0.0.1:${PORT[echo]} in time; if its network is gone, end it: ssh -O exit -S '?$T/cm/gw3'? gw3; without it: -o gw3:ControlPath=none$" \
-	    hop $THREE -o ConnectTimeout=1 127.0.0.1 "${PORT[echo]}"
-	at_least "after its ConnectTimeout: ms" $(($(now) - start)) 1000
-	at_most "after its ConnectTimeout: ms" $(($(now) - start)) \
+	    hop $THREE -o LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
+	at_least "after its LoginTimeout: ms" $(($(now) - start)) 1000
+	at_most "after its LoginTimeout: ms" $(($(now) - start)) \
 	    $((2000 + 1000 * TEST_TIME_FACTOR))
 	ssh -O exit -S "$T/cm/gw3" gw3 >"$T/leave.out" 2>&1
 	check "the advice ends it" wait_gone "${MASTER[gw3]}"
@@ -303,7 +303,7 @@ useless()
 	stop mux
 	bad never
 	refused "a master that never answers" 2 'gw3 .*: forward: .*not opened' \
-	    hop $THREE -o ConnectTimeout=1 127.0.0.1 "${PORT[echo]}"
+	    hop $THREE -o LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
 	stop mux
 	bad refuses
 	refused "a master that refuses at length" 2 \

@@ -23,12 +23,68 @@ value()
 	    hop == n && $1 == k { print $2 }'
 }
 
+# ---- a server that takes longer than anybody set it to
+
+# Each waits for 17 seconds, all at once; what came of it is looked at last.
+LATE=17
+declare -A WAITS=()
+for mode in banner kex open; do
+	name=late$mode
+	if [ $mode = open ]; then
+		"$PYTHON" -c 'import paramiko' 2>/dev/null || continue
+		new_key "$T/$name.key"
+	else
+		cp "$T/gw1.key" "$T/$name.key"
+		cp "$T/gw1.key.pub" "$T/$name.key.pub"
+	fi
+	start_python $name late.py $mode $LATE "${PORT[gw1]}" "$T/$name.key"
+	names="${names:-gw1 gw2} $name"
+done
+write_config $names
+sed -i '/ConnectTimeout/d' "$T/ssh_config"
+sed "s|$T/known_hosts|$T/late_hosts|" "$T/ssh_config" >"$T/late_config"
+cp "$T/known_hosts" "$T/late_hosts"
+
+echo "there and back" >"$T/line"
+# waits NAME COMMAND...: a line is to go there and back through it, some time.
+waits()
+{
+	local name=$1
+
+	shift
+	timeout $((60 * TEST_TIME_FACTOR)) setsid -w "$@" <"$T/line" \
+	    >"$T/$name.wait.out" 2>"$T/$name.wait.err" &
+	WAITS[$name]=$!
+}
+# both NAME OPTIONS...: through ssh and through us.
+both()
+{
+	local name=$1
+
+	shift
+	waits "$name${1:+, $1}, ssh" ssh -F "$T/late_config" "$@" \
+	    -W "127.0.0.1:${PORT[echo]}" "$name"
+	waits "$name${1:+, $1}" $PROXYHOP_WRAP "$PROXYHOP" -F "$T/late_config" \
+	    "$@" -J "$name" 127.0.0.1 "${PORT[echo]}"
+}
+for name in $names; do
+	case $name in
+	gw?)	continue ;;
+	latebanner) ;;
+	*)	both $name -oConnectTimeout=5 ;;
+	esac
+	both $name
+	waits "$name, hop 2" $PROXYHOP_WRAP "$PROXYHOP" -F "$T/late_config" \
+	    -J "gw2,$name" 127.0.0.1 "${PORT[echo]}"
+done
+
 # ---- the time for connecting
 
-equal "nobody has set it" "$(value 1 connecttimeout -J gw1)" 15
+equal "nobody has set it: no limit, as ssh -G says" \
+    "$(value 1 connecttimeout -J gw1)" 0
 conf "Host gw1" "ConnectTimeout 7"
 equal "somebody has" "$(value 1 connecttimeout -J gw1,gw2)" 7
-equal "for that hop alone" "$(value 2 connecttimeout -J gw1,gw2)" 15
+equal "for that hop alone" "$(value 2 connecttimeout -J gw1,gw2)" 0
 conf "Host gw1" "ConnectTimeout 0"
 equal "0 is no limit" "$(value 1 connecttimeout -J gw1)" 0
 carries "without a limit" -J gw1,gw2 -o ConnectTimeout=0
@@ -40,8 +96,6 @@ equal "none is none" "$(value 1 connecttimeout -J gw1 -o gw1:ConnectTimeout=none
 late="ProxyCommand=sh -c 'sleep 2; exec nc %h %p'"
 equal "a ProxyCommand has none" \
     "$(value 1 connecttimeout -J gw1,gw2 -o "1:$late")" 0
-equal "the hop behind it has" \
-    "$(value 2 connecttimeout -J gw1,gw2 -o "1:$late")" 15
 equal "it has if somebody has set one" "$(value 1 connecttimeout -J gw1,gw2 \
     -o "1:$late" -o ConnectTimeout=3)" 3
 equal "a ForwardCommand has none either" "$(value 2 connecttimeout -J gw1,gw2 \
@@ -57,6 +111,17 @@ refused "the same of a ForwardCommand" 2 \
     "^proxyhop: gw2 \(hop 2 .*: no answer within 1 seconds through the ForwardCommand of gw1 \(sleep 2; nc " \
     hop -J gw1,gw2 -o '1:ForwardCommand=sleep 2; nc %h %p' \
     -o 2:ConnectTimeout=1 127.0.0.1 "${PORT[echo]}"
+refused "a banner later than ConnectTimeout" 2 \
+    "^proxyhop: latebanner \(hop 1 .*: banner: no answer within 1 seconds; check 127.0.0.1, or raise ConnectTimeout$" \
+    hop -J latebanner -o ConnectTimeout=1 127.0.0.1 "${PORT[echo]}"
+check "ssh does not get in there" bash -c '! "$@"' - ssh -F "$CONF" \
+    -o ConnectTimeout=1 latebanner true
+refused "a key exchange later than LoginTimeout" 2 \
+    "^proxyhop: latekex \(hop 1 .*: kex: no answer within 1 seconds; check the log of sshd there, or raise LoginTimeout" \
+    hop -J latekex -o LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
+refused "a banner, where nobody has set anything but LoginTimeout" 2 \
+    "^proxyhop: latebanner \(hop 2 .*: banner: no answer within 1 seconds; check" \
+    hop -J gw1,latebanner -o 2:LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
 start=$(now)
 refused "a command that ends has ended" 2 'its ProxyCommand \(false\) ended' \
     hop -J gw1 -o 1:ProxyCommand=false 127.0.0.1 "${PORT[echo]}"
@@ -260,3 +325,14 @@ if [ -n "${PID[once]:-}" ] && [ -z "$PROXYHOP_WRAP" ] &&
 	alive one "one that never answers has not"
 	alive two "nor one that answers SSH_MSG_UNIMPLEMENTED"
 fi
+
+# ---- what has become of those that wait
+
+for name in "${!WAITS[@]}"; do
+	wait_until "[ -s '$T/$name.wait.out' ] ||
+	    ! kill -0 ${WAITS[$name]} 2>/dev/null" 40
+	equal "$name: in after $LATE seconds" "$(cat "$T/$name.wait.out")" \
+	    "there and back" || fail "$name" "$T/$name.wait.err"
+	kill "${WAITS[$name]}" 2>/dev/null
+	wait "${WAITS[$name]}" 2>/dev/null
+done

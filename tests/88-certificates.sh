@@ -96,6 +96,12 @@ carries "the first time" -J good
 equal "the first time: connections" "$(connections good)" 2
 check "the certificate is in the cache" grep -qF \
     "[127.0.0.1]:${PORT[good]} $(cut -d' ' -f1,2 "$T/good.key-cert.pub")" "$cache"
+rm -f "$cache"
+passes "as many lines before the banner as ssh takes" good \
+    "ProxyCommand sh -c 'yes $(head -c 4000 /dev/zero | tr '\0' x) | head -n 1000; exec nc %h %p'"
+rm -f "$cache"
+forget good
+passes "lines before the banner, in pieces" good "ProxyCommand sh -c 'printf \"one\\nSS\"; sleep 0.2; printf \"x\\n\"; exec nc %h %p'"
 passes "from the cache" good
 forget good
 carries "from the cache, once more" -J good
@@ -209,7 +215,7 @@ cp "$T/ca.line" "$T/kh"
 use certonly
 check "a server with certificates alone: ssh gets in" ssh_in certonly
 refused "a server with certificates alone" 1 "^proxyhop: certonly \(hop 1 \
-of 1.*: kex: it offers its host key with certificates alone .*allow the key" \
+of 1.*: kex: it offers its host key with certificates alone.*allow the key" \
     hop -J certonly 127.0.0.1 "${PORT[echo]}"
 known plain "$T/id" | cat "$T/ca.line" - >"$T/kh"
 stops "another key known beside the CA" plain "has changed"
@@ -326,8 +332,8 @@ for mode in silent close never lines huge ignore noise; do
 	fi
 	begun=$(now)
 	refused "where it is asked for: $mode" '1|2' \
-	    "^proxyhop: $mode \(hop 1 of 1.*(no certificate of|no answer within)" \
-	    hop -J $mode 127.0.0.1 "${PORT[echo]}"
+	    "^proxyhop: $mode \(hop 1 of 1.*(no certificate of|no answer within|no SSH banner)" \
+	    hop -J $mode -o LoginTimeout=2 127.0.0.1 "${PORT[echo]}"
 	at_most "where it is asked for: $mode: ms" $(($(now) - begun)) \
 	    $((5000 * TEST_TIME_FACTOR))
 	[ $mode = never ] ||

@@ -109,7 +109,7 @@ check "no such command" grep -q \
 # Its time.
 by hangs
 refused "it hangs" 2 "$its hangs $to has handed over no connection within 1 seconds \(ProxyUseFdpass\); try" \
-    hop -J gw1,gw2 "${with[@]}" -o ConnectTimeout=1 127.0.0.1 "${PORT[echo]}"
+    hop -J gw1,gw2 "${with[@]}" -o LoginTimeout=1 127.0.0.1 "${PORT[echo]}"
 gone "it hangs"
 by shut
 refused "it closes its output and goes on" 2 "$its shut $to has closed its output $none" \

@@ -148,7 +148,9 @@ aim()
 	*@[0-9]*)	lines+=("ConnectTimeout $CT" "Host *"
 			    "ServerAliveInterval $ALIVE"
 			    "ServerAliveCountMax $COUNT_MAX") ;;
-	*)		lines+=("Host $named" "ConnectTimeout $CT") ;;
+	# the time to open a connection to the next hop is that one's
+	*)		lines+=("Host $named gw$((${named#gw} + 1))"
+			    "ConnectTimeout $CT") ;;
 	esac
 }
 
@@ -265,15 +267,17 @@ judged()
 cell()
 {
 	local id=$1 fault=$2 hop=$3 named=$4 stage=$5 dir=$T/cells/$1 CONF
-	local lines to start ms status=0 why who cause
+	local lines to start ms status=0 why who cause limit=$CT
 
 	CONF=$dir/conf
 	aim "$fault" "$hop" "$named"
 	cause=$(cause "$named" "$(there "$fault" "$hop" "$named")" "$8")
 	cell_config "$CONF" "${lines[@]}"
+	# the keepalives come first
+	[[ $fault != *@next ]] || limit=30
 	start=$(now)
 	SSH_ASKPASS=$T/ask SSH_ASKPASS_REQUIRE=force CELL=$T/cells/$id.go \
-	    hop -J gw1,gw2,gw3 -o LoginTimeout=$CT "${to[@]}" <"$T/stream" >"$dir/out" \
+	    hop -J gw1,gw2,gw3 -o LoginTimeout=$limit "${to[@]}" <"$T/stream" >"$dir/out" \
 	    2>"$dir/err" || status=$?
 	ms=$(($(now) - start))
 	why=$([[ $status =~ ^($6)$ ]] || echo "status $status, not $6; "
@@ -379,7 +383,7 @@ no_dns()
 	unshare -rmn "$PYTHON" "$TESTS/nodns.py" "$dir" "${@:7}" -- \
 	    timeout --foreground $((20 * TEST_TIME_FACTOR)) \
 	    $PROXYHOP_WRAP "$PROXYHOP" -r none -F "$dir/conf" -J gw1,gw2,gw3 \
-	    127.0.0.1 9 >"$dir/out" 2>"$dir/err"
+	    -o LoginTimeout=$CT 127.0.0.1 9 >"$dir/out" 2>"$dir/err"
 	ms=$(field ms "$dir/out")
 	why=$([ "$(field asked "$dir/out")" = 1 ] || echo "not asked; "
 	    [ "$(field status "$dir/out")" = "$4" ] ||

@@ -46,7 +46,6 @@ import threading
 SSH = shutil.which(os.environ.get("SSH", "ssh"))
 FACTOR = int(os.environ.get("TEST_TIME_FACTOR", "1"))
 MAX_HOPS = 16
-CONNECT_TIMEOUT = "15"
 LOGIN_TIMEOUT = "120"
 ALIVE_INTERVAL = "30"
 ALIVE_COUNT = "30"
@@ -437,8 +436,7 @@ def own_defaults(values):
     values["connectionattempts"] = [
         str(max(4, int(values.get("connectionattempts", ["1"])[0])))]
     if values.get("connecttimeout") == ["none"]:
-        values["connecttimeout"] = [
-            "0" if values.get("proxycommand") else CONNECT_TIMEOUT]
+        values["connecttimeout"] = ["0"]
     if values.get("serveraliveinterval") == ["0"]:
         values["serveraliveinterval"] = [ALIVE_INTERVAL]
         values["serveralivecountmax"] = [ALIVE_COUNT]

@@ -13,6 +13,7 @@
 #include "chain/local.h"
 
 #define PAUSE	100	/* ms before the second try; doubled each time */
+#define TRY_TIME	15	/* seconds for all tries, if nobody says */
 #define PEEK	65536	/* bytes that may come before a banner, in a race */
 #define ANEW	2	/* sessions more, for one that can be bound */
 #define LOOK	20	/* ms between two looks at an unfinished banner */
@@ -35,15 +36,24 @@ link_new(struct chain *c, const struct hop *hop)
 	return l;
 }
 
-/* Begins l's ConnectTimeout. */
+/*
+ * at is waited for, so that l can be reached, for so many seconds.  All tries of
+ * l share a ConnectTimeout that somebody has set.
+ */
 static void
-turn_to(struct chain *c, struct link *l)
+allow(struct chain *c, struct link *at, const struct link *l, int seconds)
 {
-	int seconds = l->hop->connecttimeout;
+	chain_limit(c, at, seconds);
+	if (c->sequence->tries > 0 && l->hop->connecttimeout > 0)
+		c->deadline = c->sequence->until;
+}
 
-	c->at = l;
-	c->deadline = seconds == 0 ? FOREVER :
-	    now() + (uint64_t)seconds * 1000;
+/* How long the hop before may take to open a channel to l (seconds). */
+static int
+forward_limit(const struct link *l)
+{
+	return l->hop->connecttimeout > 0 ? l->hop->connecttimeout :
+	    l[-1].hop->logintimeout;
 }
 
 /*
@@ -61,7 +71,7 @@ time_left(struct chain *c, int most, const char *cause)
 	pause = s->tries < 5 ? PAUSE << s->tries : MAX_PAUSE;
 	if (s->tries == 0)
 		s->until = now() + (uint64_t)(hop->connecttimeout > 0 ?
-		    hop->connecttimeout : CONNECT_TIMEOUT) * 1000;
+		    hop->connecttimeout : TRY_TIME) * 1000;
 	if (most > 0)
 		most = hop->connectionattempts - 1;
 	s->cause = cause;
@@ -112,21 +122,18 @@ static int
 approach(struct chain *c, struct link *l, int *fd)
 {
 	struct link *before = l - 1;
-	uint64_t until = c->deadline;	/* of all tries */
 	int status;
 
-	if (c->sequence->tries == 0)
-		turn_to(c, l->number == 1 ? l : before);
-	if (l->number == 1)
+	if (l->number == 1) {
+		allow(c, l, l, dial_limit(l));
 		return dial(c, l, fd);
-	c->at = before;
+	}
+	allow(c, before, l, forward_limit(l));
 	status = (share_is(c, before) ? share_approach : forward_joint)(c,
 	    before, l->hop->hostname, l->hop->port, fd);
 	if (status != OK)
 		return status;
-	turn_to(c, l);
-	if (c->sequence->tries > 0)
-		c->deadline = until;
+	allow(c, l, l, dial_limit(l));
 	return OK;
 }
 
@@ -425,7 +432,7 @@ open_target(struct chain *c, int in, int out)
 		share_join(c, in, out);
 		return OK;
 	}
-	turn_to(c, l);
+	chain_limit(c, l, l->hop->logintimeout);
 	c->sequence->tries = 0;
 	return forward_open(c, l, c->plan->host, c->plan->port, in, out);
 }
@@ -503,6 +510,7 @@ first(struct chain *c, struct link *l, int *fd)
 {
 	int status;
 
+	allow(c, l, l, dial_limit(l));
 	if ((status = dial(c, l, fd)) != OK || l->number == 0)
 		return status;
 	if ((status = greeted(c, l, *fd)) != OK)
@@ -545,7 +553,6 @@ chain_first(struct chain *c, const struct plan *plan, int *fd, int tell)
 	    TAILQ_FIRST(&plan->hops));
 	if (plan->nhops == 0)
 		l->number = 0;
-	turn_to(c, l);
 	while ((status = first(c, l, fd)) != OK && first_again(c)) {
 		(void)send(tell, "", 1, MSG_NOSIGNAL);
 		if ((status = rest(c, l)) != OK)
@@ -568,7 +575,7 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 	l = link_new(c, plan->target);
 	l->number = 0;		/* it is no hop */
 	l->label = report_label(c, l);
-	turn_to(c, l);
+	allow(c, l, l, dial_limit(l));
 	if ((status = dial(c, l, fd)) == OK)
 		link_stage(l, STAGE_CARRY);
 	return end(c, status);

@@ -217,6 +217,73 @@ fail_resolve(struct chain *c, struct link *l, int error)
 }
 
 /*
+ * Returns how many seconds l's hop has for what ConnectTimeout covers in ssh, to
+ * be connected to and to send its banner; 0: no limit.  Where nobody has set it
+ * ssh waits as long as TCP does, and longer for a banner; a command has the time
+ * that it needs.
+ */
+int
+dial_limit(const struct link *l)
+{
+	const struct hop *hop = l->hop, *before;
+
+	if (hop->connecttimeout > 0)
+		return hop->connecttimeout;
+	before = l->number > 1 ? TAILQ_PREV(hop, hops, entry) : NULL;
+	return (before == NULL ? hop->proxycommand : before->forwardcommand) !=
+	    NULL ? 0 : hop->logintimeout;
+}
+
+/*
+ * What ConnectTimeout does not cover, as in ssh, is over: it goes on where it
+ * was, at the time began (ms).
+ */
+static void
+resume(struct chain *c, uint64_t began, uint64_t deadline, int limit)
+{
+	c->limit = limit;
+	c->deadline = deadline == FOREVER ? FOREVER :
+	    deadline + (now() - began);
+}
+
+/* Has the name of l's hop resolved. */
+static int
+find_addresses(struct chain *c, struct link *l, struct addresses *a)
+{
+	uint64_t began = now(), deadline = c->deadline;
+	int limit = c->limit, status;
+
+	link_stage(l, STAGE_RESOLVE);
+	chain_limit(c, l, l->hop->logintimeout);
+	if ((status = resolve(c, l, a)) != OK)
+		return status;
+	resume(c, began, deadline, limit);
+	if (a->error != 0)
+		return fail_resolve(c, l, a->error);
+	link_note(l, "%zu address%s", a->n, a->n == 1 ? "" : "es");
+	return OK;
+}
+
+/* Has the ProxyCommand of l's hop connect. */
+static int
+run_command(struct chain *c, struct link *l, int *fd)
+{
+	uint64_t began = now(), deadline = c->deadline;
+	int limit = c->limit, status;
+
+	command_start(c, l, fd);
+	if (l->hop->proxyusefdpass != 1)
+		return OK;
+	if (limit > 0)
+		chain_limit(c, l, l->hop->logintimeout);
+	if ((status = command_take(c, l, fd)) != OK)
+		return status;
+	resume(c, began, deadline, limit);
+	set_options(*fd, l->hop);
+	return OK;
+}
+
+/*
  * Connects to l's hop, by its ProxyCommand if it has one, unless that has been
  * done, and gives what was connected to *fd, which the caller then owns.
  * Returns OK, or another status after noting why not.
@@ -236,20 +303,10 @@ dial(struct chain *c, struct link *l, int *fd)
 		note_address(l, *fd);
 		return OK;
 	}
-	if (hop->proxycommand != NULL) {
-		command_start(c, l, fd);
-		if (hop->proxyusefdpass != 1)
-			return OK;
-		if ((status = command_take(c, l, fd)) == OK)
-			set_options(*fd, hop);
+	if (hop->proxycommand != NULL)
+		return run_command(c, l, fd);
+	if ((status = find_addresses(c, l, &a)) != OK)
 		return status;
-	}
-	link_stage(l, STAGE_RESOLVE);
-	if ((status = resolve(c, l, &a)) != OK)
-		return status;
-	if (a.error != 0)
-		return fail_resolve(c, l, a.error);
-	link_note(l, "%zu address%s", a.n, a.n == 1 ? "" : "es");
 	link_stage(l, STAGE_CONNECT);
 	if ((status = race(c, hop, &a, &t, fd)) != OK)
 		return status;

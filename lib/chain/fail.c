@@ -25,32 +25,68 @@ times(int n)
 	return text;
 }
 
-/* The same, of a hop that a command is to lead to. */
+/* l's ProxyCommand has handed over nothing in its time. */
 static int
-fail_command_timeout(struct chain *c, struct link *l)
+fail_passing_timeout(struct chain *c, struct link *l)
 {
-	char *command = l->hop->proxycommand == NULL ? NULL :
-	    tokens_proxy(l->hop);
+	char *command = tokens_proxy(l->hop);
 
-	if (command != NULL && l->stage == STAGE_CONNECT)
-		(void)fail(c, l, RETRY, "its ProxyCommand (%s) has handed over "
-		    "no connection within %d seconds (ProxyUseFdpass); try "
-		    "that command by hand, or raise ConnectTimeout", command,
-		    l->hop->connecttimeout);
-	else if (command != NULL)
-		(void)fail(c, l, RETRY, "no answer within %d seconds through "
-		    "its ProxyCommand (%s); try that command by hand, or raise "
-		    "ConnectTimeout", l->hop->connecttimeout, command);
-	else
-		(void)fail(c, l, RETRY, "no answer within %d seconds through "
-		    "the ForwardCommand of %s (%s); try that command there, or "
-		    "raise ConnectTimeout", l->hop->connecttimeout,
-		    l[-1].hop->name, l[-1].forward.command);
+	(void)fail(c, l, RETRY, "its ProxyCommand (%s) has handed over no "
+	    "connection within %d seconds (ProxyUseFdpass); try that command "
+	    "by hand, or raise LoginTimeout", command,
+	    c->limit);
 	free(command);
 	return RETRY;
 }
 
-/* l has not done what it was to do within its ConnectTimeout. */
+/* What l's server has said, if it is not its banner; the caller frees it. */
+static char *
+no_banner(const struct link *l)
+{
+	return l->greeting == NULL ? xstrdup("no answer") :
+	    xasprintf("it says \"%s\", and no SSH banner", l->greeting);
+}
+
+/* A command was to lead to l, which has sent no banner in its time. */
+static int
+fail_command_timeout(struct chain *c, struct link *l)
+{
+	char *said = no_banner(l), *command = l->hop->proxycommand == NULL ?
+	    NULL : tokens_proxy(l->hop);
+
+	if (command != NULL)
+		(void)fail(c, l, RETRY, "%s within %d seconds through its "
+		    "ProxyCommand (%s); try that command by hand, or raise "
+		    "ConnectTimeout", said, c->limit, command);
+	else
+		(void)fail(c, l, RETRY, "%s within %d seconds through the "
+		    "ForwardCommand of %s (%s); try that command there, or "
+		    "raise ConnectTimeout", said, c->limit, l[-1].hop->name,
+		    l[-1].forward.command);
+	free(command);
+	free(said);
+	return RETRY;
+}
+
+/* l has not been connected to, or has sent no banner, in its time. */
+static int
+fail_connect_timeout(struct chain *c, struct link *l)
+{
+	char *said;
+
+	if (l->hop->proxycommand != NULL && l->stage == STAGE_CONNECT)
+		return fail_passing_timeout(c, l);
+	if (l->hop->proxycommand != NULL ||
+	    (l->number > 1 && l[-1].forward.command != NULL))
+		return fail_command_timeout(c, l);
+	said = no_banner(l);
+	(void)fail(c, l, RETRY, "%s within %d seconds; check %s, or raise "
+	    "ConnectTimeout", said, c->limit, l->hop->hostname);
+	free(said);
+	return RETRY;
+}
+
+/* l has not done what it was to do within its time. */
 static int
 fail_timeout(struct chain *c, struct link *l)
 {
@@ -67,26 +103,21 @@ fail_timeout(struct chain *c, struct link *l)
 	if (s->tries > 0 && (l->stage <= STAGE_BANNER || l != last))
 		return fail(c, l, RETRY, "%s%s, then no answer within "
 		    "%d seconds; is it short of MaxStartups?", s->cause,
-		    times(s->tries), l->hop->connecttimeout);
+		    times(s->tries), c->limit);
 	if (l->stage == STAGE_FORWARD)
 		return fail(c, l, RETRY, "%s has not opened %s:%d within "
 		    "%d seconds; check that %s is up and can be reached from "
 		    "%s", l->hop->name, l->forward.host, l->forward.port,
-		    l->hop->connecttimeout, l->forward.host, l->hop->name);
-	if (l->stage == STAGE_AUTH)
-		return fail(c, l, RETRY, "no answer within %d seconds; check "
-		    "the log of sshd there, or raise LoginTimeout",
-		    l->hop->logintimeout);
+		    c->limit, l->forward.host, l->hop->name);
 	if (l->stage == STAGE_RESOLVE)
 		return fail(c, l, RETRY, "no answer within %d seconds; check "
 		    "the name server, or write the address of %s as its "
-		    "HostName", l->hop->connecttimeout, l->hop->name);
-	if (l->hop->proxycommand != NULL ||
-	    (l->number > 1 && l[-1].forward.command != NULL))
-		return fail_command_timeout(c, l);
-	return fail(c, l, RETRY, "no answer within %d seconds; check "
-	    "%s, or raise ConnectTimeout", l->hop->connecttimeout,
-	    l->hop->hostname);
+		    "HostName", c->limit, l->hop->name);
+	if (l->stage <= STAGE_BANNER)
+		return fail_connect_timeout(c, l);
+	return fail(c, l, RETRY, "no answer within %d seconds; check the log "
+	    "of sshd there, or raise LoginTimeout",
+	    c->limit);
 }
 
 /* Fails with the reason that the session gives, and advice. */

@@ -53,6 +53,7 @@ void	 chain_close(struct chain *);
 struct timing *race_timing(const struct chain *, const struct plan *);
 
 /* dial.c: the first hop's socket */
+int	 dial_limit(const struct link *);
 int	 dial(struct chain *, struct link *, int *);
 
 /* resolve.c: the addresses of the first hop */

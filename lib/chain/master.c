@@ -17,6 +17,7 @@
 
 #include "chain/local.h"
 
+#define CONNECTS	15	/* seconds more than a login may take */
 #define TICK		20	/* ms between two looks */
 #define QUIET		200	/* ms a message of ssh is kept back */
 #define SETTLE		2000	/* ms to go into the background */
@@ -261,8 +262,8 @@ master_wait(struct chain *c, struct link *l, int *claim)
 {
 	const struct hop *hop = l->hop;
 	struct pollfd pfd = { .events = POLLIN };
-	uint64_t until = now() + (uint64_t)(CONNECT_TIMEOUT +
-	    hop->logintimeout) * 1000;
+	uint64_t until = now() + (uint64_t)(CONNECTS + hop->logintimeout) *
+	    1000;
 	int status = OK;
 
 	if (os_claim(hop->controlpath, claim) != 0)

@@ -257,19 +257,6 @@ refuse(struct chain *c, struct share *s, const struct mux_answer *m)
 	return status;
 }
 
-/* A person may have to be asked by the master; else it is a connection. */
-static uint64_t
-time_to_open(const struct hop *hop)
-{
-	int asks = hop->controlmaster != NULL &&
-	    strcasestr(hop->controlmaster, "ask") != NULL;
-	int seconds = asks ? hop->logintimeout : hop->connecttimeout;
-
-	if (seconds == 0 && hop->proxycommand != NULL)
-		seconds = CONNECT_TIMEOUT;	/* it takes no time here */
-	return seconds == 0 ? FOREVER : now() + (uint64_t)seconds * 1000;
-}
-
 /* What has been asked for on h is waited for. */
 static int
 answered(struct chain *c, struct share *s, struct heard *h)
@@ -277,7 +264,8 @@ answered(struct chain *c, struct share *s, struct heard *h)
 	struct mux_answer m;
 	int status;
 
-	c->deadline = time_to_open(s->link->hop);
+	/* a person may have to be asked by the master */
+	chain_limit(c, s->link, s->link->hop->logintimeout);
 	if ((status = await_type(c, h, 0, MUX_HELLO, &m)) == OK &&
 	    h->why == NULL)
 		status = await(c, h, 0, &m);

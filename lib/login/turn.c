@@ -47,12 +47,9 @@ auth_tell(struct login *login, const char *lines)
 void
 auth_renew(struct login *login)
 {
-	int seconds = login->l->hop->logintimeout;
-
 	login->heard = link_received(login->l);
 	login->since = now();
-	login->c->deadline = seconds == 0 ? FOREVER :
-	    login->since + (uint64_t)seconds * 1000;
+	chain_limit(login->c, login->l, login->l->hop->logintimeout);
 }
 
 /*

@@ -194,13 +194,6 @@ read_odd(struct hop *hop, const char *key, const char *value)
 	return instead == NULL ? -1 : 0;
 }
 
-/* Does ssh say so, too, of what nobody has set?  The default is ours then. */
-static int
-is_unset(const char *key, const char *value)
-{
-	return strcmp(key, "connecttimeout") == 0 && strcmp(value, "none") == 0;
-}
-
 /*
  * Sets in hop what an answer says, "key value" a line; keys we do not know
  * are for others.  Takes answer apart.  Returns 0, or -1 after saying what
@@ -215,8 +208,6 @@ ask_read(struct hop *hop, char *answer)
 		if ((value = strchr(line, ' ')) == NULL)
 			continue;
 		*value++ = '\0';
-		if (is_unset(line, value))
-			continue;
 		if (!keyword_known(line))
 			ignored_note(hop, line, value);
 		else if (keyword_set(hop, line, value) == -1 &&

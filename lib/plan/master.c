@@ -162,9 +162,10 @@ plan_master(const struct plan *plan, const struct hop *hop, int n,
 	strlist_add(argv, unexpanded(hop->controlpath));
 	if (hop->forkafterauthentication != NULL)
 		extra[i++] = "ForkAfterAuthentication=no";
-	if (hop->connecttimeout > 0)
+	if (hop->connecttimeout > 0 || hop->logintimeout > 0)
 		extra[i++] = limit = xasprintf("ConnectTimeout=%d",
-		    hop->connecttimeout);
+		    hop->connecttimeout > 0 ? hop->connecttimeout :
+		    hop->logintimeout);
 	/* without a message it would be tried again */
 	if (hop->loglevel != NULL &&
 	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||

@@ -9,8 +9,7 @@
 
 #define MAX_HOPS		16
 #define MAX_ROUTES		8
-#define CONNECT_TIMEOUT		15	/* seconds a hop, if nobody says */
-#define LOGIN_TIMEOUT		120	/* the same, of silence in its login */
+#define LOGIN_TIMEOUT		120	/* seconds of silence, if nobody says */
 #define ALIVE_INTERVAL		30	/* seconds, if nobody says */
 #define ALIVE_COUNT		30	/* of them: 15 minutes */
 #define SSH_ALIVE_COUNT		3	/* ssh's default, if somebody says */

@@ -134,14 +134,6 @@ typed(const struct plan *plan, const struct hop *hop, int n,
 	return 0;
 }
 
-/* Is it a command that connects to hop, number n?  That has its own times. */
-static int
-by_command(const struct hop *hop, int n)
-{
-	return n > 1 ? TAILQ_PREV(hop, hops, entry)->forwardcommand != NULL :
-	    hop->proxycommand != NULL;
-}
-
 /*
  * Sets the times of hop n for which ssh has no default, or none that ends, and
  * how often it is tried.
@@ -150,8 +142,7 @@ void
 settle_times(const struct plan *plan, struct hop *hop, int n)
 {
 	if (hop->connecttimeout == -1)
-		hop->connecttimeout = by_command(hop, n) || typed(plan, hop, n,
-		    "ConnectTimeout") ? 0 : CONNECT_TIMEOUT;
+		hop->connecttimeout = 0;
 	if (hop->logintimeout == -1)
 		hop->logintimeout = LOGIN_TIMEOUT;
 	if (hop->serveraliveinterval <= 0 &&

@@ -242,7 +242,7 @@ take_one(struct certkex *s)
 	if (!s->greeted) {
 		if ((end = memchr(all.p, '\n', all.len)) == NULL)
 			return 0;
-		s->greeted = all.len > 4 && memcmp(all.p, "SSH-", 4) == 0;
+		s->greeted = 1;
 		s->off += end + 1 - all.p;
 		return 1;
 	}
@@ -266,7 +266,7 @@ take_one(struct certkex *s)
 }
 
 /*
- * Takes n bytes of the server's.  From then on s->done tells that s->cert is
+ * Takes n bytes of the server's, its banner first.  From then on s->done tells that s->cert is
  * what it showed, s->why why nothing is to be had of it; else what is in s->out
  * is to be sent and more to be read.
  */

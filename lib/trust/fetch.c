@@ -100,6 +100,14 @@ trust_fetch(struct trust *t, int fd)
 	joint_unblock(fd);
 	certkex_begin(&s, types == NULL ? "" : types);
 	free(types);
+	if (send_out(fd, &s, &sent) == -1)
+		s.why = closed;
+	else
+		status = greeting_skip(t->c, t->l, fd);
+	if (status == OK) {
+		link_stage(t->l, STAGE_KEX);
+		chain_limit(t->c, t->l, t->l->hop->logintimeout);
+	}
 	while (status == OK && s.why == NULL && !s.done) {
 		if (send_out(fd, &s, &sent) == -1) {
 			s.why = closed;
@@ -110,8 +118,6 @@ trust_fetch(struct trust *t, int fd)
 		status = chain_wait(t->c, &pfd, 1, 0);
 		if (status == OK && (pfd.revents & ~POLLOUT))
 			receive(fd, &s);
-		if (s.greeted)
-			link_stage(t->l, STAGE_KEX);
 	}
 	if (status == OK)
 		keep(t, &s);

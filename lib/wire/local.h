@@ -18,7 +18,6 @@ void	 link_drive(struct link *);
 void	 link_step(struct link *, const struct pollfd *);
 
 /* greeting.c: what comes before a banner */
-int	 greeting_skip(struct chain *, struct link *, int);
 int	 greeting_send(struct link *, int);
 struct opening *opening_new(void);
 void	 opening_look(struct opening *, int, const char *, size_t);

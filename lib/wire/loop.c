@@ -124,6 +124,18 @@ lost(struct chain *c)
 	return OK;
 }
 
+/*
+ * l is waited for from now on, for so many seconds; 0: no limit.
+ */
+void
+chain_limit(struct chain *c, struct link *l, int seconds)
+{
+	c->at = l;
+	c->limit = seconds;
+	c->deadline = seconds == 0 ? FOREVER :
+	    now() + (uint64_t)seconds * 1000;
+}
+
 /* What is to be done when the time has come, whatever poll(2) said. */
 static int
 on_time(struct chain *c)

@@ -147,7 +147,8 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 }
 
 /*
- * Exchanges keys with l's hop; hostkeys are those of session_begin(), perhaps
+ * Waits for the banner of l's hop, for which ConnectTimeout holds, and exchanges
+ * keys with it, which is the server's time as the login is; hostkeys are those of session_begin(), perhaps
  * in another order.  Returns OK, or another status after noting why not.
  */
 int
@@ -158,6 +159,7 @@ session_kex(struct chain *c, struct link *l, const char *hostkeys)
 	(void)set(l, SSH_OPTIONS_HOSTKEYS, hostkeys);
 	if ((status = greeting_skip(c, l, fd)) != OK)
 		return status;
+	chain_limit(c, l, l->hop->logintimeout);
 	if ((l->event = ssh_event_new()) == NULL ||
 	    ssh_event_add_session(l->event, l->session) != SSH_OK)
 		errx(RETRY, "out of memory");

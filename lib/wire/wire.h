@@ -220,6 +220,7 @@ struct chain {
 	struct link		 links[MAX_HOPS];
 	int			 n;		/* links in use */
 	struct link		*at;		/* whose stage is being waited for */
+	int			 limit;		/* seconds that deadline is from */
 	uint64_t		 deadline;	/* ms; until when; FOREVER, or 0:
 						 * nothing is waited for */
 	int			 carrying;	/* all is up */
@@ -230,6 +231,7 @@ struct chain {
 };
 
 /* loop.c: the one place that waits */
+void	 chain_limit(struct chain *, struct link *, int);
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 
@@ -258,6 +260,7 @@ int	 session_kex(struct chain *, struct link *, const char *);
 void	 session_drop(struct link *);
 
 /* greeting.c: what comes before a banner */
+int	 greeting_skip(struct chain *, struct link *, int);
 int	 greeting_is_busy(const char *);
 int	 greeting_is_penalty(const char *);
 

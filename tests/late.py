@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""late.py: an SSH server that takes its time.
+
+usage: late.py mode seconds port hostkey
+
+Prints "listening PORT".  Each connection goes to the server at that port, but
+so many seconds late comes
+
+	banner		the server's banner
+	kex		what it says after that
+	open		the answer to a channel: a gateway of our own, which
+			carries what comes back
+"""
+
+import argparse
+import socket
+import threading
+import time
+
+
+def copy(a, b):
+	try:
+		while data := a.recv(65536):
+			b.sendall(data)
+		b.shutdown(socket.SHUT_WR)
+	except OSError:
+		pass
+
+
+def serve(near, args):
+	far = socket.create_connection(("127.0.0.1", args.port))
+	threading.Thread(target=copy, args=(near, far), daemon=True).start()
+	while args.mode == "kex":
+		byte = far.recv(1)
+		near.sendall(byte)
+		if byte in (b"", b"\n"):
+			break
+	time.sleep(args.seconds)
+	copy(far, near)
+
+
+def relay(args):
+	listener = socket.create_server(("127.0.0.1", 0))
+	print("listening %d" % listener.getsockname()[1], flush=True)
+	while True:
+		near, _ = listener.accept()
+		threading.Thread(target=serve, args=(near, args),
+		    daemon=True).start()
+
+
+def gateway(args):
+	import hostile
+
+	class Gate(hostile.Gate):
+		def do_open(self):
+			time.sleep(args.seconds)
+			self.do_echo()
+
+	hostile.run(args, Gate)
+
+
+def main():
+	parser = argparse.ArgumentParser()
+	parser.add_argument("mode")
+	parser.add_argument("seconds", type=int)
+	parser.add_argument("port", type=int)
+	parser.add_argument("hostkey")
+	args = parser.parse_args()
+	(gateway if args.mode == "open" else relay)(args)
+
+
+if __name__ == "__main__":
+	main()
