@@ -157,10 +157,14 @@ dist:
 	git archive --prefix=$(RELEASE)/ HEAD >build/$(RELEASE).tar
 	gzip -9nf build/$(RELEASE).tar
 
+# of the same, in build/, for dpkg -i and apt-get install
+deb: dist
+	@lib/package/deb build/$(RELEASE).tar.gz
+
 clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	deps-build static check-static install uninstall dist clean
+	deps-build static check-static install uninstall dist deb clean
 # deps first, then what needs them
 .NOTPARALLEL:
