@@ -500,5 +500,5 @@ refused "a user from the own file" 1 '^proxyhop: gw2 \(hop 2 of 2, .*: auth: ' \
 carries "the command line wins, as seen by the server" -r "$OWN" \
     -o "gw2:User=$ME"
 own "128.* -J gw1,gw2"
-refused "a way for another host" 1 '^proxyhop: no gateway for 127' \
+refused "a way for another host" 1 '^proxyhop: no jump host for 127' \
     hop -r "$OWN" 127.0.0.1 "${PORT[echo]}"

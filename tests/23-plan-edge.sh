@@ -70,9 +70,8 @@ says()
 
 no_jump()
 {
-	local nothing="no gateway for 127\.0\.0\.1; give -J gateway, .*Host \
-127\.0\.0\.1, ProxyJump gateway; .*/proxyhop\.conf: 127\.0\.0\.1 -J gateway; \
--J none "
+	local nothing="no jump host for 127\.0\.0\.1; give one with -J, .*Host \
+127\.0\.0\.1, ProxyJump gw1; .*/proxyhop\.conf: 127\.0\.0\.1 -J gw1; -J none "
 
 	stops "nothing configured" 1 "$nothing"
 	conf "Host 127.0.0.1" "ProxyJump gw1,gw2"
@@ -220,7 +219,7 @@ without()
 	    $run -F none "${line[@]}" -o gw2:NoSuchKeyword=1 "${to[@]}"
 	refused "$what: a bad value" 1 '^proxyhop: -o .*ConnectTimeout=x: ' \
 	    $run -F none "${line[@]}" -o gw2:ConnectTimeout=x "${to[@]}"
-	refused "$what: no -J, -F none" 1 '^proxyhop: no gateway for ' \
+	refused "$what: no -J, -F none" 1 '^proxyhop: no jump host for ' \
 	    $run -F none "${to[@]}"
 	says "$what: straight" "" $run -F none -J none
 	$run -J none "${to[@]}" </dev/null >"$T/out" 2>"$T/err"
@@ -295,7 +294,7 @@ LogLevel=INFO gw2" -J gw1,gw2,gw3 -o LogLevel=QUIET
 # A hop with both kinds of gateway, and one with the kind we do not run.
 both_kinds()
 {
-	local both='gw2: both a ProxyCommand \(/bin/false %h\) and a gateway \(gw1\)'
+	local both='gw2: both a ProxyCommand \(/bin/false %h\) and a jump host \(gw1\)'
 
 	conf "Host gw2" "ProxyCommand /bin/false %h"
 	stops "both kinds" 1 "$both; .* -o gw2:ProxyCommand=none; .* before gw2" \
@@ -318,7 +317,7 @@ both_kinds()
 	    -J gw1,gw2,gw3
 	by "without a -J the one in it counts" gw1
 	conf "Host *" "ProxyCommand exec proxyhop -q %h %p"
-	stops "one without -J is no gateway" 1 "no gateway for "
+	stops "one without -J is no gateway" 1 "no jump host for "
 	conf "Host *" "ProxyCommand proxyhop -J gw1,, %h %p"
 	stops "one with a mistake" 1 \
 	    "ProxyCommand of 127\.0\.0\.1: -J gw1,,: a hop is missing"
@@ -357,7 +356,7 @@ gw1 -> gw3 -> gw2 -> gw1" -J gw1
 	conf "Host gw1" "ProxyJump gw1"
 	stops "a gateway of its own" 1 ".*gw1" -J gw1
 	conf "Host gw1" "ProxyJump $(echo h{1..16} | tr ' ' ,)"
-	stops "17 gateways" 1 "17 gateways are more than 16: h1 -> h2 -> .* -> \
+	stops "17 gateways" 1 "17 jump hosts are more than 16: h1 -> h2 -> .* -> \
 gw1" -J gw1
 	equal "no gateway has been connected to" \
 	    "$(cat "$T"/gw?.log | grep -c '^Connection from')" 0

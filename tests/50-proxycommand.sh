@@ -112,7 +112,7 @@ sources()
 	    -i "$T/id" -o "UserKnownHostsFile=$T/known_hosts"
 	rm -f "$T/filter.log"
 	refused "a later hop has its gateway already" 1 \
-	    '^proxyhop: gw2: both a ProxyCommand .* and a gateway' \
+	    '^proxyhop: gw2: both a ProxyCommand .* and a jump host' \
 	    hop -J gw1,gw2 -o "2:$way" 127.0.0.1 22
 	check "and nothing is run" test ! -e "$T/filter.log"
 	carries "-J none is straight" -J none -o "$way"

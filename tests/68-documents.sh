@@ -235,6 +235,13 @@ try()
 	# patterns and pictures, which other scenarios check
 	'proxyhop: name (hop'*|*'Verification code:')	;;
 	'make deps demo'*|'first byte, no delay'*)	;;
+	'apt install '*)
+		# those before what only the tests need
+		sed -n -e '/^look()/,/return 0/s/^	need \("[^"]*"\|[^ ]*\) .*/\1/p' \
+		    "$TESTS/deps" | tr -d '"' | tr '\n' ' ' >"$T/needed"
+		equal "$1: what make deps-build installs" \
+		    "$(sed 's/^apt install //' "$T/block.$1")" \
+		    "$(sed 's/ $//' "$T/needed")" ;;
 	'make deps-build all'*)
 		sed -n 's/^\.\/proxyhop/$ &/p' "$T/block.$1" >"$T/block.$1.run"
 		commands "$1.run" ;;
@@ -319,7 +326,7 @@ while IFS= read -r words <&4; do
 done 4<"$T/sentences"
 
 # whatever README and lib/README have make do, it can
-sed '/^What it does not do/,$d' "$TOP/README" | cat - "$TOP/lib/README" |
+sed -e '/^What it does not do/,$d' -e '/apt install/d' "$TOP/README" | cat - "$TOP/lib/README" |
     tr '\n' ' ' | sed 's/  */ /g' |
     grep -oE '\bmake (install|demo|dist|static|test|layers|bench|[a-z]+-[a-z]+|deps( check| demo)?|check)' |
     sort -u >"$T/targets"

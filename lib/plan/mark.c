@@ -48,8 +48,8 @@ mark_set(const struct conf *conf)
 	}
 	if (again || depth > MAX_HOPS)
 		say("started by itself: the route to %s:%d leads through a "
-		    "ProxyCommand that takes it again; exclude the gateways "
-		    "there: Host * !gateway", conf->host, conf->port);
+		    "ProxyCommand that takes it again; exclude the jump "
+		    "hosts there: Host * !gw1", conf->host, conf->port);
 	free(mark);
 	mark = old == NULL ? xstrdup(route) : xasprintf("%s;%s", old, route);
 	if (setenv(MARK, mark, 1) == -1)

@@ -60,7 +60,7 @@ route_too_long(struct plan *plan)
 	if (count(plan) <= MAX_HOPS)
 		return 0;
 	s = route_text(plan, NULL, " -> ");
-	say("%d gateways are more than %d: %s", plan->nhops, MAX_HOPS, s);
+	say("%d jump hosts are more than %d: %s", plan->nhops, MAX_HOPS, s);
 	free(s);
 	return 1;
 }

@@ -90,9 +90,9 @@ target_jump(struct plan *plan, struct conf *conf)
 	else if (answer == ANSWER_OK)
 		jump = take_command(plan, conf, target, &bad);
 	if (jump == NULL && !bad && answer != ANSWER_REFUSED)
-		say("no gateway for %s; give -J gateway, or write in "
-		    "ssh_config: Host %s, ProxyJump gateway; or in "
-		    "~/.ssh/proxyhop.conf: %s -J gateway; -J none connects "
+		say("no jump host for %s; give one with -J, or write in "
+		    "ssh_config: Host %s, ProxyJump gw1; or in "
+		    "~/.ssh/proxyhop.conf: %s -J gw1; -J none connects "
 		    "directly", plan->host, plan->host, plan->host);
 	free(next);
 	hop_free(target);

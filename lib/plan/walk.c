@@ -129,8 +129,8 @@ walk_hops(struct plan *plan)
 static int
 two_ways(const struct hop *hop, const char *command)
 {
-	say("%s: both a ProxyCommand (%s) and a gateway (%s); to choose the "
-	    "gateway: -o %s:ProxyCommand=none; to choose the command: leave "
+	say("%s: both a ProxyCommand (%s) and a jump host (%s); to choose the "
+	    "jump host: -o %s:ProxyCommand=none; to choose the command: leave "
 	    "out what is before %s", hop->name, command,
 	    TAILQ_PREV(hop, hops, entry)->name, hop->name, hop->name);
 	return 1;
