@@ -16,6 +16,9 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 	cuts		the same, without a word
 	quick		a banner, and in at once
 	old		takes a key by ssh-rsa alone, and names no algorithms
+	open		in without anything (method none); hangs up at a key
+	push		asks a telephone: keyboard-interactive without prompts,
+			which fails the first time and is in at the second
 	listed		refuses all, with a list of methods as libssh would put
 			it that a key cannot be used
 	sixty		message 60 at once, as if a password were to be changed
@@ -92,6 +95,11 @@ class Gate(hostile.Gate):
 	def on_answers(self, m):
 		if self.mode == "rounds":
 			self.ask_nothing()
+		elif self.mode == "push":
+			self.refusals += 1
+			if self.refusals > 1:
+				return self.accept()
+			self.refuse("keyboard-interactive")
 		elif self.mode == "chatter":
 			self.ask("menu\n" * 9, "Code: ")
 		elif self.mode in ("menu", "paint"):
@@ -148,6 +156,16 @@ class Gate(hostile.Gate):
 			return self._send_message(message(PK_OK, algorithm,
 			    m.get_string()))
 		self.accept()
+
+	def on_open(self, method, m):
+		if method != "none":
+			return self.close()
+		self.accept()
+
+	def on_push(self, method, m):
+		if method != "keyboard-interactive":
+			return self.refuse("publickey,keyboard-interactive")
+		self._send_message(message(INFO_REQUEST, "", "push", "", 0))
 
 	def on_listed(self, method, m):
 		self.refuse("Invalid key type,publickey")

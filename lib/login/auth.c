@@ -187,14 +187,18 @@ note_wrong(struct login *login, int *wrong, int left)
 		    l->hop->name, l->number, login->c->plan->nhops);
 }
 
-/* RFC 4256: rounds of questions; a round may have none. */
+/*
+ * RFC 4256: rounds of questions; a round may have none, as where a telephone
+ * is asked.  As ssh, which tries a server again that has had a round.
+ */
 static enum result
 kbdint(struct login *login)
 {
-	int asked, n, rc = SSH_AUTH_DENIED;
+	int asked, rounds, n, rc = SSH_AUTH_DENIED;
 
 	for (n = attempts(login->l->hop); n > 0; n--) {
 		asked = 0;
+		rounds = login->rounds;
 		while ((rc = kbdint_call(login)) == SSH_AUTH_INFO) {
 			asked |= ssh_userauth_kbdint_getnprompts(
 			    login->l->session) > 0;
@@ -206,9 +210,11 @@ kbdint(struct login *login)
 				return login->status == OK ? AUTH_FAILURE :
 				    AUTH_LOST;
 		}
-		if (auth_judge(login, rc) != AUTH_FAILURE || !asked)
+		if (auth_judge(login, rc) != AUTH_FAILURE ||
+		    rounds == login->rounds)
 			break;
-		note_wrong(login, &login->wrong_answers, n - 1);
+		if (asked)
+			note_wrong(login, &login->wrong_answers, n - 1);
 	}
 	return auth_judge(login, rc);
 }
@@ -251,6 +257,7 @@ static int
 allowed(struct login *login, const struct method *m)
 {
 	const struct hop *hop = login->l->hop;
+	int wanted;
 
 	if (m->try == NULL)
 		return 0;
@@ -258,9 +265,12 @@ allowed(struct login *login, const struct method *m)
 		return gssapi_possible(login);
 	if (m->bit == SSH_AUTH_METHOD_PUBLICKEY)
 		return !is_off(hop->pubkeyauthentication);
-	if (m->bit == SSH_AUTH_METHOD_INTERACTIVE)
-		return hop->kbdinteractiveauthentication != 0;
-	return hop->passwordauthentication != 0;
+	wanted = m->bit == SSH_AUTH_METHOD_INTERACTIVE ?
+	    hop->kbdinteractiveauthentication : hop->passwordauthentication;
+	/* as ssh: a request without an answer is a try, too */
+	if (wanted != 0 && hop->batchmode == 1 && login->listed)
+		login->mute = 1;
+	return wanted != 0 && hop->batchmode != 1;
 }
 
 static const struct method *
@@ -294,9 +304,23 @@ next_method(struct login *login)
 }
 
 /*
- * Asks what the server takes, where no refusal has told yet: a person is not
- * to be asked for a password that nobody wants.
+ * Has the server to be asked what it takes before m, the next method, is tried?
+ * A person is not to be asked for a password that nobody wants.  ssh asks each
+ * server; some take "none" and nothing else, or hang up at a key.  OpenSSH's do
+ * not: there a round trip is saved.
  */
+static int
+must_learn(const struct login *login, const struct method *m)
+{
+	const char *version = ssh_get_serverbanner(login->l->session);
+
+	if (login->listed)
+		return 0;
+	return m == NULL || m->bit != SSH_AUTH_METHOD_PUBLICKEY ||
+	    version == NULL || strncmp(version, "SSH-2.0-OpenSSH_", 16) != 0;
+}
+
+/* Asks what the server takes, where no refusal has told yet. */
 static enum result
 learn(struct login *login)
 {
@@ -307,6 +331,8 @@ learn(struct login *login)
 		if (auth_again(login) == -1)
 			break;
 	login->listed = 1;
+	if (rc == SSH_AUTH_SUCCESS)
+		link_note(login->l, "none");
 	return auth_judge(login, rc);
 }
 
@@ -336,9 +362,9 @@ try_methods(struct login *login)
 		m = next_method(login);
 		if (login->status != OK)
 			break;
-		if (!login->listed && (m == NULL ||
-		    m->bit != SSH_AUTH_METHOD_PUBLICKEY)) {
-			if ((result = learn(login)) != AUTH_FAILURE)
+		if (must_learn(login, m)) {
+			result = learn(login);
+			if (result == AUTH_SUCCESS || result == AUTH_LOST)
 				return result;
 			continue;
 		}
