@@ -6,6 +6,7 @@
 
 "$PYTHON" -c 'import paramiko' 2>/dev/null || skip "no python3-paramiko"
 
+PEAKS=$T/peaks
 user_key
 start_sshd gw1 "Banner $T/banner"
 start_peer echo echo
@@ -275,3 +276,4 @@ floods
 channel
 dies
 surroundings
+little_memory 12

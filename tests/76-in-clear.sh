@@ -4,6 +4,7 @@
 
 . "$(dirname "$0")/harness.sh"
 
+PEAKS=$T/peaks
 user_key
 new_key "$T/clear.key"
 start_sshd gw1
@@ -116,3 +117,4 @@ refused "in ASCII" 2 'it says "Contrase\\303\\261a' hop -J clear 127.0.0.1 1
 conf "Host gw1" "User nobody-at-all"
 refused "permission denied" 1 'auth: Permission denied for nobody-at-all' \
     hop -J gw1 127.0.0.1 1
+little_memory 12

@@ -7,6 +7,7 @@
 
 "$PYTHON" -c 'import paramiko' 2>/dev/null || skip "no python3-paramiko"
 
+PEAKS=$T/peaks
 user_key
 start_sshd gw1
 start_peer echo echo
@@ -272,3 +273,4 @@ questions
 chatter
 leftovers
 signals
+little_memory 8

@@ -108,6 +108,7 @@ with()
 }
 
 start_kdc
+PEAKS=$T/peaks
 user_key
 gss=("GSSAPIAuthentication yes" "GSSAPIStrictAcceptorCheck no")
 export KRB5_KTNAME=$T/keytab
@@ -365,3 +366,4 @@ equal "a silent KDC: one line" "$(wc -l <"$T/silent.err")" 1
 at_least "a silent KDC: hop 1 was kept alive" \
     "$(grep -c 'keepalive@openssh.com' "$T/alive.log")" 10
 at_most "a silent KDC: ms" $(($(now) - begun)) $((60000 * TEST_TIME_FACTOR))
+little_memory 8

@@ -108,8 +108,9 @@ def lines(sock, mode):
 	"""Before its banner hostile.py asks here; no buffers in the kernel."""
 	if mode == "stalled":
 		return
+	# one that is smaller still drops acknowledgements, too
 	for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-		sock.setsockopt(socket.SOL_SOCKET, option, 4096)
+		sock.setsockopt(socket.SOL_SOCKET, option, 65536)
 	if mode == "before":
 		before(sock)
 
@@ -131,5 +132,6 @@ def serve(sock, args, _):
 
 if __name__ == "__main__":
 	sys.argv = [arg for arg in sys.argv if arg != "--reads"]
+	hostile.Gate = Gate
 	hostile.serve = serve
 	hostile.main()

@@ -518,8 +518,18 @@ hop_exec()
 # bare ARGUMENTS: run proxyhop without a terminal, and without -F.
 bare()
 {
-	timeout $((20 * TEST_TIME_FACTOR)) \
-	    setsid -w $PROXYHOP_WRAP "$PROXYHOP" "$@"
+	timeout $((20 * TEST_TIME_FACTOR)) setsid -w \
+	    ${PEAKS:+"$PYTHON" "$TESTS/peak.py" "$PEAKS"} \
+	    $PROXYHOP_WRAP "$PROXYHOP" "$@"
+}
+
+# little_memory RUNS: PEAKS=$T/peaks was set, and none of so many runs at least has
+# taken more than a stranger may cost.
+little_memory()
+{
+	at_least "runs whose memory was measured" "$(wc -l <"$PEAKS")" "$1"
+	at_most "the most memory of them: kB" "$(sort -n "$PEAKS" | tail -n 1)" \
+	    $((32768 * TEST_MEM_FACTOR))
 }
 
 # hop ARGUMENTS: the same with our ssh_config.
