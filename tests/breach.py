@@ -15,6 +15,7 @@ As hostile.py, which it stands on, with these modes:
 			log names larger ones
 	hidden		as again, then data for a channel that there is not
 	failing		as echo; then the channel is refused after all
+	farewell	as echo; then DISCONNECT with a text in UTF-8
 	honest		confirmed; 3 MiB of data within the window, EOF, CLOSE
 """
 
@@ -26,7 +27,7 @@ import time
 import hostile
 from hostile import (MINE, PACKET, cMSG_CHANNEL_CLOSE,
     cMSG_CHANNEL_OPEN_FAILURE, cMSG_CHANNEL_OPEN_SUCCESS,
-    cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_DATA, message, say)
+    cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_DATA, cMSG_DISCONNECT, message, say)
 
 MIB = 1 << 20
 
@@ -102,6 +103,13 @@ class Gate(hostile.Gate):
 		self._send_user_message(message(cMSG_CHANNEL_OPEN_FAILURE,
 		    self.theirs, 2, "no", "en"))
 		say("sent")
+
+	def do_farewell(self):
+		self.do_echo()
+		self.wait_for_go()
+		self._send_message(message(cMSG_DISCONNECT, 11,
+		    "Adi\u00f3s", ""))
+		self.wait_then_close()
 
 	def do_honest(self):
 		self.confirm()

@@ -106,6 +106,7 @@ void	 os_tcp_timeout(int, unsigned);
 int	 os_has_aes(void);
 int	 os_lock_byte(int, off_t);
 char	*os_program(void);
+void	 os_confine(int);
 
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);

@@ -125,3 +125,10 @@ os_program(void)
 {
 	return xstrdup("proxyhop");
 }
+
+/* Left out. */
+void
+os_confine(int children)
+{
+	(void)children;
+}

@@ -599,6 +599,19 @@ judge_command(struct chain *c, struct link *l)
 }
 
 /*
+ * All is up: from here on nothing is opened, and whoever takes this process
+ * over through what a server sends cannot, either.  A ProxyCommand is not
+ * started again, but has to be ended.
+ */
+void
+chain_confine(struct chain *c)
+{
+	/* what the locale has is read when it is first needed */
+	free(str_visible("\377"));
+	os_confine(c->sequence->pid > 0);
+}
+
+/*
  * Carries until the target has closed and all it sent is written, or nobody
  * reads it any more.  Returns OK, or RETRY after saying which hop was lost, or
  * that standard output has failed.
@@ -609,6 +622,7 @@ chain_carry(struct chain *c)
 	struct link *l = &c->links[c->n - 1];
 	int status = OK;
 
+	chain_confine(c);
 	if (share_is(c, l))
 		return fail_say(c, share_carry(c));
 	while (status == OK && !relay_done(last(c)))

@@ -18,6 +18,7 @@ direct(struct chain *c, const struct plan *plan, int in, int out)
 
 	if ((status = chain_dial(c, plan, &fd)) != OK)
 		return status;
+	chain_confine(c);
 	status = copy_both(c, fd, in, out, &error);
 	close(fd);
 	return status != OK ? status : copy_written(error);

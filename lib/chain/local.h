@@ -45,9 +45,10 @@ struct addresses {
 	int		 error;		/* as getaddrinfo(3) returns it */
 };
 
-/* chain.c: the first connection of a route */
+/* chain.c: the first connection of a route; the end of the set-up */
 int	 chain_first(struct chain *, const struct plan *, int *, int);
 void	 chain_close(struct chain *);
+void	 chain_confine(struct chain *);
 
 /* race.c: the first route that answers */
 struct timing *race_timing(const struct chain *, const struct plan *);
