@@ -143,7 +143,7 @@ static:
 # not part of check: it fetches sources and compiles them for minutes
 check-static: static
 	@PROXYHOP=$$PWD/build/static/proxyhop tests/run static 01-carry \
-	    08-login 09-failures
+	    08-login 09-failures 11-sources
 
 # the release's tar file, of what is committed
 VERSION	 = $(shell sed -n 's/.*PROXYHOP_VERSION[^"]*"\(.*\)".*/\1/p' \
