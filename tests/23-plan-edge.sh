@@ -587,9 +587,45 @@ log_level()
 	quiet "LogLevel DEBUG, but -q" 0 -q -J gw1,gw2 -o LogLevel=DEBUG3
 }
 
+# As a user whom the password file does not have: ssh gives up.
+nameless()
+{
+	USER=$ME timeout $((20 * TEST_TIME_FACTOR)) unshare --user \
+	    --map-user=4242 --map-group=4242 setsid -w "$@"
+}
+
+nameless_hop()
+{
+	nameless $PROXYHOP_WRAP "$PROXYHOP" "$@"
+}
+
+no_name()
+{
+	line+=(-o IdentitiesOnly=yes)
+	equal "no name: ssh itself" "$(nameless ssh -F none -G gw1 2>&1)" \
+	    "No user exists for uid 4242"$'\r'
+	says "no name: the command line" \
+	    "proxyhop: no ssh that knows -G: ssh_config is not read" \
+	    nameless_hop "${line[@]}"
+	says "no name: a user for both" "" nameless_hop -F none "${line[@]}" \
+	    -o "User=$ME"
+	refused "no name: nor another user" 1 \
+	    '^proxyhop: gw1 \(hop 1 of 2, nobody-here@.*: auth: ' \
+	    env USER=nobody-here unshare --user --map-user=4242 \
+	    --map-group=4242 setsid -w $PROXYHOP_WRAP "$PROXYHOP" -F none \
+	    "${line[@]}" "${to[@]}"
+	mkdir -p "$T/.ssh"
+	echo "db9 -J elsewhere" >"$T/.ssh/proxyhop.conf"
+	equal "no name: HOME has the route file" \
+	    "$(nameless_hop -G -F none db9 22 | head -n 1)" \
+	    "you -> elsewhere:22 -> db9:22"
+	rm "$T/.ssh/proxyhop.conf"
+}
+
 no_jump
 straight
 no_ssh
+no_name
 no_answer
 both_kinds
 circles

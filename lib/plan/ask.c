@@ -237,6 +237,9 @@ judge(const struct ask *ask, char *answer, const char *message, int status,
 		return ask_read(hop, answer) == 0 ? ANSWER_OK :
 		    ANSWER_REFUSED;
 	}
+	/* it does not even start where the password file has no line for us */
+	if (message != NULL && strstr(message, "No user exists for uid"))
+		return ANSWER_NONE;
 	/* dropbear's can be called ssh, too, and would connect */
 	if (message != NULL && (status == 0 || strstr(message, "option -G")))
 		return ANSWER_NONE;

@@ -15,23 +15,38 @@
 
 /*
  * Returns the user's home as the password file has it: ssh does not ask HOME
- * either.  Empty if there is none.
+ * either.  Where that has no line for us, as in many a container, ssh gives
+ * up, and HOME counts.  Empty if there is none.
  */
 const char *
 expand_home(void)
 {
 	struct passwd *pw;
+	const char *home;
 
-	return (pw = getpwuid(getuid())) == NULL ? "" : pw->pw_dir;
+	if ((pw = getpwuid(getuid())) != NULL)
+		return pw->pw_dir;
+	home = getenv("HOME");
+	return home != NULL && *home == '/' ? home : "";
 }
 
-/* Returns the name of the user who runs us; empty if there is none. */
+/*
+ * Returns the name of the user who runs us: that of the password file, or else
+ * USER, or else the number.
+ */
 const char *
 expand_user(void)
 {
+	static char number[sizeof("4294967295")];
 	struct passwd *pw;
+	const char *user;
 
-	return (pw = getpwuid(getuid())) == NULL ? "" : pw->pw_name;
+	if ((pw = getpwuid(getuid())) != NULL)
+		return pw->pw_name;
+	if ((user = getenv("USER")) != NULL && *user != '\0')
+		return user;
+	snprintf(number, sizeof(number), "%u", (unsigned)getuid());
+	return number;
 }
 
 static void

@@ -70,7 +70,9 @@ set_rekey(struct link *l)
 }
 
 /*
- * libssh is to read no file by itself: neither ssh_config nor known_hosts.
+ * libssh is to read no file by itself: neither ssh_config nor known_hosts.  It
+ * is told of a user and a folder, or it would look them up, and fail where the
+ * password file has no line for us; who logs in stands in each request.
  */
 static int
 set_options(struct link *l, int fd, const char *hostkeys)
@@ -81,6 +83,8 @@ set_options(struct link *l, int fd, const char *hostkeys)
 
 	return set(l, SSH_OPTIONS_PROCESS_CONFIG, &off) |
 	    set(l, SSH_OPTIONS_FD, &fd) |
+	    set(l, SSH_OPTIONS_USER, "nobody") |
+	    set(l, SSH_OPTIONS_SSH_DIR, "/dev/null") |
 	    set(l, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") |
 	    set(l, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") |
 	    set(l, SSH_OPTIONS_KEY_EXCHANGE, hop->kexalgorithms) |
