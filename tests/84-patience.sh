@@ -288,9 +288,10 @@ if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
 	write_config gw1 gw2 ignores once
 	# with BatchMode yes Debian's ssh has a default of 300
 	conf "BatchMode no"
-	alive=(-o "ServerAliveInterval=$((TEST_TIME_FACTOR > 1 ? 2 : 1))"
-	    -o ServerAliveCountMax=2)
+	interval=$((TEST_TIME_FACTOR > 1 ? 2 : 1))
+	alive=(-o "ServerAliveInterval=$interval" -o ServerAliveCountMax=2)
 	clock=
+	start=$(now)
 	a_hop ours once "${alive[@]}"
 	a_hop theirs ignores "${alive[@]}"
 	idle ssh_once ssh -F "$CONF" "${alive[@]}" \
@@ -302,6 +303,8 @@ if "$PYTHON" -c 'import paramiko' 2>/dev/null; then
 	    '^proxyhop: ignores .*: carry: nothing heard for .*keepalives' \
 	    "$T/theirs.err"
 	ended ssh_ignores "set: so it has for ssh"
+	# one interval for the answer, two without one, and the next
+	wait_until "[ \$((\$(now) - $start)) -gt $((6000 * interval)) ]"
 	alive ours "set: one that answers SSH_MSG_UNIMPLEMENTED has not"
 	alive ssh_once "set: nor for ssh"
 fi
