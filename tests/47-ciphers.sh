@@ -233,6 +233,34 @@ others()
 	    hop -J gw1,modern -o 2:Ciphers=aes256-ctr 127.0.0.1 "${PORT[close]}"
 }
 
+# A server that has one kind of compression alone gets that, as from ssh, whether
+# Compression is set or not.
+compressed()
+{
+	local kind set
+
+	"$PYTHON" -c 'import paramiko' 2>/dev/null || return 0
+	conf
+	for kind in none zlib@openssh.com zlib; do
+		[ -z "${PID[bad]:-}" ] || stop bad
+		start_bad late.py --compression $kind open 0 0
+		for set in no yes; do
+			equal "$kind alone, Compression $set: ssh gets in" \
+			    "$(echo here | timeout $((20 * TEST_TIME_FACTOR)) \
+			    ssh -F "$CONF" -o Compression=$set -W 127.0.0.1:1 \
+			    bad 2>"$T/err")" here
+			equal "$kind alone, Compression $set: we get in" \
+			    "$(echo here | hop -J bad -o Compression=$set \
+			    127.0.0.1 1 2>"$T/err")" here
+		done
+	done
+	stop bad
+	start_bad late.py --compression zstd@unknown open 0 0
+	refused "a compression that nobody has" 1 \
+	    'bad \(hop 1 of 1, .*\): kex: no Compression in common; the server.s: zstd@unknown; .*too old' \
+	    hop -J bad 127.0.0.1 1
+}
+
 # quiet SENTENCE: nothing was said but with -v.
 quiet()
 {
@@ -276,6 +304,9 @@ no_ssh()
 	    "$(grep -c '^proxyhop: .*no ssh that knows -G' "$T/err")" 1
 }
 
+new_key "$T/bad.key"
+compressed
+write_config "${servers[@]}"
 real
 PATH=$T/bin:$PATH
 default

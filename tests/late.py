@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """late.py: an SSH server that takes its time.
 
-usage: late.py mode seconds port hostkey
+usage: late.py [--compression NAME] mode seconds port hostkey
 
 Prints "listening PORT".  Each connection goes to the server at that port, but
 so many seconds late comes
@@ -9,7 +9,8 @@ so many seconds late comes
 	banner		the server's banner
 	kex		what it says after that
 	open		the answer to a channel: a gateway of our own, which
-			carries what comes back
+			carries what comes back, and may have one kind of
+			compression alone
 """
 
 import argparse
@@ -52,6 +53,11 @@ def gateway(args):
 	import hostile
 
 	class Gate(hostile.Gate):
+		def __init__(self, sock, args):
+			super().__init__(sock, args)
+			if args.compression:
+				self._preferred_compression = (args.compression,)
+
 		def do_open(self):
 			time.sleep(args.seconds)
 			self.do_echo()
@@ -61,6 +67,7 @@ def gateway(args):
 
 def main():
 	parser = argparse.ArgumentParser()
+	parser.add_argument("--compression")
 	parser.add_argument("mode")
 	parser.add_argument("seconds", type=int)
 	parser.add_argument("port", type=int)

@@ -239,10 +239,8 @@ fail_agree(struct chain *c, struct link *l)
 		    k->keyword, lists);
 	else
 		(void)fail(c, l, GIVEUP, "no %s in common; %s; to allow one, "
-		    "in ssh_config: Host %s, %s %s%s", k->keyword, lists,
-		    l->hop->name, k->keyword,
-		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "yes" : "+",
-		    k->option == SSH_OPTIONS_COMPRESSION_C_S ? "" : known);
+		    "in ssh_config: Host %s, %s +%s", k->keyword, lists,
+		    l->hop->name, k->keyword, known);
 	free(known);
 	free(lists);
 	free(ours);

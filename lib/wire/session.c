@@ -11,6 +11,10 @@
 
 #include "wire/local.h"
 
+/* As ssh, with Compression or without: a server gets what it has. */
+#define COMPRESSED	"zlib@openssh.com,zlib,none"
+#define NOT_COMPRESSED	"none,zlib@openssh.com,zlib"
+
 /* What the server says it is. */
 static void
 note_banner(struct link *l)
@@ -78,7 +82,8 @@ static int
 set_options(struct link *l, int fd, const char *hostkeys)
 {
 	const struct hop *hop = l->hop;
-	const char *compression = hop->compression == 1 ? "yes" : "no";
+	const char *compression = hop->compression == 1 ? COMPRESSED :
+	    NOT_COMPRESSED;
 	int off = 0;
 
 	return set(l, SSH_OPTIONS_PROCESS_CONFIG, &off) |
