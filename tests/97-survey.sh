@@ -89,7 +89,34 @@ strangers()
 	both "the twin: one that takes keys" yes quick
 }
 
+# ---- files that are of no use, and say which of the agent's keys is meant ------
+
+files()
+{
+	start_sshd gw "MaxAuthTries 2"
+	start_agent agent
+	SSH_AUTH_SOCK=$T/agent ssh-add -q "$T/id"
+	new_key "$T/wrong"
+	cp "$T/id" "$T/open"
+	cp "$T/id.pub" "$T/open.pub"
+	chmod 644 "$T/open"
+	cp "$T/wrong" "$T/mixed"
+	cp "$T/id.pub" "$T/mixed.pub"
+	for key in open mixed; do
+		IDENTITY[gw]=$T/$key
+		write_config gw
+		both "$key: nothing else" no gw
+		conf "Host *" "IdentityAgent $T/agent"
+		both "$key: the agent has the key of the .pub" yes gw
+	done
+	IDENTITY[gw]=$T/wrong
+	write_config gw
+	conf "Host *" "IdentityAgent $T/agent"
+	both "the twin: a .pub of another key, IdentitiesOnly" no gw
+}
+
 for mode in open push quick; do
 	new_key "$T/$mode.key"
 done
 strangers
+files

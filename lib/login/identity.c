@@ -40,21 +40,45 @@ ends_in(const char *s, const char *end)
 	return len > n && strcmp(s + len - n, end) == 0;
 }
 
+/* The key of FILE.pub, or NULL. */
+static ssh_key
+load_pub(const char *file)
+{
+	ssh_key key = NULL;
+	char *pub;
+
+	pub = ends_in(file, ".pub") ? xstrdup(file) :
+	    xasprintf("%s.pub", file);
+	if (ssh_pki_import_pubkey_file(pub, &key) != SSH_OK)
+		key = NULL;
+	free(pub);
+	return key;
+}
+
 /* The public half: of FILE.pub, or of an encrypted file that shows it. */
 static ssh_key
 load_public(const char *file)
 {
-	ssh_key key = NULL;
-	char *pub;
-	int rc;
+	ssh_key key;
 
-	pub = ends_in(file, ".pub") ? xstrdup(file) :
-	    xasprintf("%s.pub", file);
-	rc = ssh_pki_import_pubkey_file(pub, &key);
-	free(pub);
-	if (rc == SSH_OK)
+	if ((key = load_pub(file)) != NULL)
 		return key;
 	return ssh_pki_import_pubkey_file(file, &key) == SSH_OK ? key : NULL;
+}
+
+/* What a private key shows, and FILE.pub, should that be another one. */
+static void
+load_halves(struct key_file *f)
+{
+	if (ssh_pki_export_privkey_to_pubkey(f->private, &f->public) !=
+	    SSH_OK)
+		f->public = NULL;
+	f->beside = load_pub(f->name);
+	if (f->beside != NULL && f->public != NULL &&
+	    ssh_key_cmp(f->public, f->beside, SSH_KEY_CMP_PUBLIC) == 0) {
+		ssh_key_free(f->beside);
+		f->beside = NULL;
+	}
 }
 
 /*
@@ -85,6 +109,7 @@ load(struct login *login, const char *name, struct key_file *f)
 	if (there && st.st_uid == getuid() && (st.st_mode & 077) != 0) {
 		auth_ignore(login, name, "has permissions too open (chmod "
 		    "600)");
+		f->public = load_public(name);	/* the agent may hold it */
 		return;
 	}
 	if (there)
@@ -92,9 +117,7 @@ load(struct login *login, const char *name, struct key_file *f)
 		    &f->private);
 	/* later versions read what stands for a device, and then wait for it */
 	if (rc == SSH_OK && !key_in_device(f->private)) {
-		if (ssh_pki_export_privkey_to_pubkey(f->private,
-		    &f->public) != SSH_OK)
-			f->public = NULL;
+		load_halves(f);
 		return;
 	}
 	if (rc == SSH_OK)
@@ -236,6 +259,14 @@ load_files(struct login *login)
 	add_others(login);
 }
 
+/* Is what the agent has key, or a certificate for it? */
+static int
+is_for(ssh_key held, ssh_key key)
+{
+	return key != NULL && (ssh_key_cmp(key, held, SSH_KEY_CMP_PUBLIC) ==
+	    0 || key_certifies(held, key));
+}
+
 /* Is the agent's key, or certificate, for the key of one of the files? */
 static int
 named(const struct login *login, ssh_key key)
@@ -245,8 +276,7 @@ named(const struct login *login, ssh_key key)
 
 	for (i = 0; i < login->nfiles; i++) {
 		f = &login->files[i];
-		if (f->public != NULL && (ssh_key_cmp(f->public, key,
-		    SSH_KEY_CMP_PUBLIC) == 0 || key_certifies(key, f->public)))
+		if (is_for(key, f->public) || is_for(key, f->beside))
 			return 1;
 	}
 	return 0;
@@ -628,6 +658,7 @@ identity_free(struct login *login)
 		f = &login->files[login->nfiles];
 		ssh_key_free(f->private);	/* wipes it */
 		ssh_key_free(f->public);
+		ssh_key_free(f->beside);
 		freezero(f->passphrase, f->passphrase == NULL ? 0 :
 		    strlen(f->passphrase));
 	}

@@ -12,6 +12,8 @@ struct key_file {
 	const char	*name;		/* the hop's */
 	ssh_key		 private;	/* NULL: encrypted, or not there */
 	ssh_key		 public;	/* NULL: not there either */
+	ssh_key		 beside;	/* FILE.pub, if that is another key:
+					 * the agent's, as for ssh; or NULL */
 	int		 encrypted;
 	int		 foreign;	/* ssh can use it, libssh cannot */
 	int		 owned;		/* by our own agent, see own.c */
