@@ -24,6 +24,7 @@ static struct world {
 	int		 reply;		/* to it, has come */
 } worlds[2];
 
+static struct wire	 wires[2];
 static uint64_t		 elapsed;	/* ms */
 static struct chain	*chain;
 static enum what	 noted;
@@ -142,6 +143,7 @@ begin(int n, struct hop *hop)
 	int i;
 
 	memset(worlds, 0, sizeof(worlds));
+	memset(wires, 0, sizeof(wires));
 	chain = xcalloc(1, sizeof(*chain));
 	elapsed = 1000000;
 	noted = FAIL_NOTHING;
@@ -149,8 +151,9 @@ begin(int n, struct hop *hop)
 	chain->n = n;
 	for (i = 0; i < n; i++) {
 		chain->links[i].hop = hop;
-		chain->links[i].up = 1;
 		chain->links[i].session = (ssh_session)(void *)&worlds[i];
+		chain->links[i].wire = &wires[i];
+		wires[i].up = 1;
 		worlds[i].received = 1;
 	}
 	(void)keepalive_step(chain);

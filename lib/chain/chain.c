@@ -19,13 +19,6 @@
 #define LOOK	20	/* ms between two looks at an unfinished banner */
 #define MAX_PAUSE	3200	/* ms; a busy server counts tries, too */
 
-/* The end of the chain: what it relays goes to our stdin and stdout. */
-static const struct relay *
-last(const struct chain *c)
-{
-	return &c->links[c->n - 1].relay;
-}
-
 static struct link *
 link_new(struct chain *c, const struct hop *hop)
 {
@@ -181,7 +174,7 @@ reach(struct chain *c, struct link *l, struct trust *t)
 	for (;;) {
 		if ((status = approach(c, l, &fd)) == OK)
 			status = connect_session(c, l, t, fd);
-		if (status == OK && l->binding.missed && anew++ < ANEW) {
+		if (status == OK && binding_missed(l) && anew++ < ANEW) {
 			link_over(l, "a part of its key exchange was missed");
 			take_down(c, l);
 			continue;
@@ -329,6 +322,14 @@ end(struct chain *c, int status)
 	return status;
 }
 
+/* Of all links, of which none is set up. */
+static void
+forget_links(struct chain *c)
+{
+	while (c->n > 0)
+		link_free(&c->links[--c->n]);
+}
+
 /* Links to hop and to those before it, none of which is set up. */
 static struct link *
 links_to(struct chain *c, const struct hop *hop)
@@ -336,7 +337,7 @@ links_to(struct chain *c, const struct hop *hop)
 	const struct hop *h = TAILQ_FIRST(&c->plan->hops);
 	struct link *l;
 
-	c->n = 0;
+	forget_links(c);
 	while ((l = link_new(c, h))->hop != hop)
 		h = TAILQ_NEXT(h, entry);
 	return l;
@@ -418,7 +419,7 @@ find_shared(struct chain *c, int make)
 		if (status != OK || c->sequence->share != NULL)
 			return status;
 	}
-	c->n = 0;
+	forget_links(c);
 	return OK;
 }
 
@@ -591,7 +592,7 @@ judge_command(struct chain *c, struct link *l)
 {
 	const char *said = forward_text(l);
 
-	if (!l->relay.any)
+	if (!forward_used(l))
 		return command_forward_end(c, l, NULL);
 	if (said == NULL || !forward_is_ssh(l))
 		return OK;
@@ -625,12 +626,12 @@ chain_carry(struct chain *c)
 	chain_confine(c);
 	if (share_is(c, l))
 		return fail_say(c, share_carry(c));
-	while (status == OK && !relay_done(last(c)))
+	while (status == OK && !forward_done(l))
 		status = chain_turn(c);
-	if (status == OK && l->forward.command != NULL && !l->relay.gone)
+	if (status == OK && l->forward.command != NULL && forward_error(l) == 0)
 		status = judge_command(c, l);
 	if (status == OK)
-		status = copy_written(l->relay.gone);
+		status = report_output(forward_error(l));
 	return fail_say(c, status);
 }
 

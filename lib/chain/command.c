@@ -358,17 +358,18 @@ forward_ending(int exit)
 int
 command_forward_fail(struct chain *c, struct link *l, const char *said)
 {
-	int status = verdict(l->relay.exit);
+	int status = verdict(forward_exit(l));
 	const char *complaint = forward_complaint(l);
-	char *reason = forward_ending(l->relay.exit);
+	char *reason = forward_ending(forward_exit(l));
 
 	if (complaint != NULL)
 		said = complaint;
 	(void)fail(c, l, status, "its ForwardCommand (%s) %s%s%s%s; check that "
 	    "it can reach %s:%d from %s", l->forward.command, reason,
 	    said == NULL ? "" : ": it says \"", said == NULL ? "" : said,
-	    said == NULL ? "" : "\"", l->forward.host, l->forward.port, l->hop->name);
-	if (!c->carrying || !l->relay.any)
+	    said == NULL ? "" : "\"", l->forward.host, l->forward.port,
+	    l->hop->name);
+	if (!c->carrying || !forward_used(l))
 		failure_at(c, STAGE_FORWARD);
 	free(reason);
 	return status;
@@ -385,10 +386,10 @@ command_forward_end(struct chain *c, struct link *l, const char *said)
 	uint64_t until = now() + GRACE;
 	int status = OK;
 
-	while (status == OK && !l->relay.closed && !link_gone(l) &&
+	while (status == OK && !forward_closed(l) && !link_gone(l) &&
 	    now() < until)
 		status = chain_wait(c, NULL, 0, until);
-	if (status == OK && l->relay.exit != 0)
+	if (status == OK && forward_exit(l) != 0)
 		status = command_forward_fail(c, l, said);
 	return status;
 }

@@ -21,5 +21,5 @@ direct(struct chain *c, const struct plan *plan, int in, int out)
 	chain_confine(c);
 	status = copy_both(c, fd, in, out, &error);
 	close(fd);
-	return status != OK ? status : copy_written(error);
+	return status != OK ? status : report_output(error);
 }

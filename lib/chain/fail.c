@@ -322,7 +322,7 @@ fail_unanswered(struct chain *c, struct link *l, char *text)
 static int
 fail_connect(struct chain *c, struct link *l)
 {
-	if (l->relay.breach != NULL)
+	if (link_breach(l) != NULL)
 		return fail_lost(c, l);
 	if (l->stage == STAGE_BANNER && libssh_disconnected(l))
 		return fail_greeting(c, l);
@@ -364,7 +364,7 @@ fail_opening(struct chain *c, struct link *l)
 {
 	char *reason;
 
-	if (l->pin.impostor || l->relay.breach != NULL)
+	if (link_impostor(l) || link_breach(l) != NULL)
 		return fail_lost(c, l);
 	reason = libssh_reason(l);
 	(void)fail(c, l, RETRY, "%s while opening %s:%d; the log of sshd there "
@@ -465,14 +465,14 @@ fail_lost(struct chain *c, struct link *l)
 {
 	char *reason;
 
-	if (l->pin.impostor)
+	if (link_impostor(l))
 		return fail(c, l, GIVEUP, "its host key changed while "
 		    "connected; somebody may be listening in");
-	if (l->relay.breach != NULL)
+	if (link_breach(l) != NULL)
 		return fail(c, l, RETRY, "it sent %s; do not trust it",
-		    l->relay.breach);
+		    link_breach(l));
 	if (l->number > 1 && l[-1].forward.command != NULL &&
-	    l[-1].relay.down != FLOW_OPEN)
+	    forward_ended(l - 1))
 		return command_forward_fail(c, l - 1, NULL);
 	if ((command_runs(c, l) && command_lost(c, l)) || share_lost(c, l))
 		return RETRY;

@@ -88,10 +88,6 @@ void	 timing_failure(struct timing *, const struct failure *);
 void	 timing_add(struct timing *, const struct timing_row *);
 void	 timing_end(struct timing *);
 
-/* copy.c: bytes between descriptors, no session in between */
-int	 copy_both(struct chain *, int, int, int, int *);
-int	 copy_written(int);
-
 /* share.c: a connection that an ssh of ours shares */
 int	 share_find(struct chain *, struct link *, const char *, int, int *);
 int	 share_listens(const struct hop *);
@@ -109,6 +105,7 @@ void	 share_close(struct chain *);
 void	 report_start(struct chain *);
 char	*report_label(const struct chain *, const struct link *);
 void	 report_failure(struct chain *);
+int	 report_output(int);
 
 /* master.c: the ssh that is to share a connection */
 int	 master_start(struct chain *, struct link *);

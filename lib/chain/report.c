@@ -4,6 +4,7 @@
  * time.  All of them are told by this listener.
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,4 +147,17 @@ report_failure(struct chain *c)
 	tell(c, label == NULL ? xstrdup("") : xasprintf("%s: %s: %s", label,
 	    say_stage(f->stage), f->text));
 	free(label);
+}
+
+/*
+ * Standard output has failed with error, or 0.  Returns OK if that only means
+ * that nobody reads it any more, or RETRY after saying what it was.
+ */
+int
+report_output(int error)
+{
+	if (error == 0 || error == EPIPE || error == ECONNRESET)
+		return OK;
+	say("standard output: %s", strerror(error));
+	return RETRY;
 }

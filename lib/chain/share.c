@@ -521,7 +521,7 @@ share_carry(struct chain *c)
 	    copy_both(c, s->fd, s->in, s->out, &error);
 	if (status == OK && error == 0 && !is_alive(s))
 		status = fail_ended(c, s);
-	return status != OK ? status : copy_written(error);
+	return status != OK ? status : report_output(error);
 }
 
 /*

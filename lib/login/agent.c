@@ -564,7 +564,7 @@ agent_login(struct login *login, struct agent *agent,
 		return SSH_AUTH_DENIED;
 	if ((pid = child_fork(SIGTERM)) == 0) {
 		close(pair[0]);
-		stand_in(pair[1], agent, k, &l->binding, blob, len);
+		stand_in(pair[1], agent, k, binding_of(l), blob, len);
 	}
 	close(pair[1]);
 	give(l, pair[0]);

@@ -577,7 +577,7 @@ auth_returns(struct login *login)
 	if (login->returned || login->status != OK ||
 	    login->trying != SSH_AUTH_METHOD_PUBLICKEY ||
 	    login->noffered == 0 || !auth_over(login->l) ||
-	    login->l->relay.breach != NULL || !identity_left(login))
+	    link_breach(login->l) != NULL || !identity_left(login))
 		return 0;
 	login->hung_up = libssh_reason(login->l);
 	identity_return(login);

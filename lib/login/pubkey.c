@@ -177,7 +177,7 @@ unsigned_by(struct login *login, const struct identity *id)
 	if (identity_restricted(login, id))
 		return "it is restricted to other hosts; add this one with "
 		    "ssh-add -h";
-	if (login->l->binding.key == NULL && id->holder == &login->agent)
+	if (binding_of(login->l)->key == NULL && id->holder == &login->agent)
 		return "a key that is restricted to hosts (ssh-add -h) can be "
 		    "used here by ssh only";
 	return NULL;

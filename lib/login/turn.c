@@ -18,16 +18,18 @@ auth_over(const struct link *l)
 	return link_gone(l) || libssh_stuck(l);
 }
 
-/* A line of the server's, if there have not been too many. */
-static void
+/* A line of the server's; returns 0 if there have been too many. */
+static int
 tell_line(struct login *login, const char *line)
 {
 	struct link *l = login->l;
 	char *seen = str_quote(line);
+	int may = *seen == '\0' || link_may_show(l);
 
-	if (*seen != '\0' && link_may_show(l))
+	if (*seen != '\0' && may)
 		link_tell(l, 0, "it says \"%s\"", seen);
 	free(seen);
+	return may;
 }
 
 /* Shows lines that the server says, as long as they may be. */
@@ -37,9 +39,9 @@ auth_tell(struct login *login, const char *lines)
 	char *copy, *rest, *line;
 
 	copy = rest = xstrdup(lines);
-	while (login->l->shown <= LINES_MAX &&
-	    (line = strsep(&rest, "\r\n")) != NULL)
-		tell_line(login, line);
+	while ((line = strsep(&rest, "\r\n")) != NULL &&
+	    tell_line(login, line))
+		;
 	free(copy);
 }
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 #define SEEN_MAX	(32 * 1024)	/* bytes, up to the end of the exchange */
 #define DH_REPLY	31		/* ECDH's, too; or the group of GEX: */
@@ -31,13 +31,13 @@ wanted(const struct hop *hop)
 void
 binding_begin(struct link *l)
 {
-	struct binding *b = &l->binding;
+	struct exchange *x = &l->wire->exchange;
 
-	binding_free(l);
+	binding_free(x);
 	if (!wanted(l->hop))
 		return;
-	b->seen = xcalloc(1, SEEN_MAX);
-	b->base = l->traffic.raw.in_bytes;
+	x->seen = xcalloc(1, SEEN_MAX);
+	x->base = l->wire->traffic.raw.in_bytes;
 }
 
 /*
@@ -48,23 +48,23 @@ binding_begin(struct link *l)
 void
 binding_look(struct link *l)
 {
-	struct binding *b = &l->binding;
+	struct exchange *x = &l->wire->exchange;
 	size_t read;
 	ssize_t n;
 	int missed;
 
-	if (b->seen == NULL)
+	if (x->seen == NULL)
 		return;
-	read = l->traffic.raw.in_bytes - b->base;
-	if (read > b->len || read == SEEN_MAX) {
-		missed = read > b->len;
-		binding_free(l);
-		b->missed = missed;
+	read = l->wire->traffic.raw.in_bytes - x->base;
+	if (read > x->len || read == SEEN_MAX) {
+		missed = read > x->len;
+		binding_free(x);
+		x->missed = missed;
 		return;
 	}
-	if ((n = recv(ssh_get_fd(l->session), b->seen + read, SEEN_MAX - read,
+	if ((n = recv(ssh_get_fd(l->session), x->seen + read, SEEN_MAX - read,
 	    MSG_PEEK | MSG_DONTWAIT)) > 0)
-		b->len = read + n;
+		x->len = read + n;
 }
 
 static size_t
@@ -111,9 +111,9 @@ take_reply(struct binding *b, const unsigned char *p, size_t left)
  * banner, and behind it packet after packet, until there is a reply.
  */
 void
-binding_take(struct binding *b)
+binding_take(struct exchange *x)
 {
-	const unsigned char *p = b->seen, *end = b->seen + b->len, *nl;
+	const unsigned char *p = x->seen, *end = x->seen + x->len, *nl;
 	size_t len;
 	int banner = 0;
 
@@ -121,10 +121,10 @@ binding_take(struct binding *b)
 		banner = end - p > 4 && memcmp(p, "SSH-", 4) == 0;
 		p = nl + 1;
 	}
-	while (banner && b->key == NULL && end - p > 6 &&
+	while (banner && x->binding.key == NULL && end - p > 6 &&
 	    (len = get_u32(p)) <= (size_t)(end - p) - 4 && len > 2u + p[4]) {
 		if (p[5] == DH_REPLY || p[5] == GEX_REPLY)
-			take_reply(b, p + 6, len - 2 - p[4]);
+			take_reply(&x->binding, p + 6, len - 2 - p[4]);
 		p += 4 + len;
 	}
 }
@@ -133,22 +133,36 @@ binding_take(struct binding *b)
 void
 binding_end(struct link *l)
 {
-	struct binding *b = &l->binding;
+	struct exchange *x = &l->wire->exchange;
 
-	if (b->seen == NULL)
+	if (x->seen == NULL)
 		return;
-	binding_take(b);
-	b->missed = b->key == NULL &&
-	    l->traffic.raw.in_bytes - b->base > b->len;
-	free(b->seen);
-	b->seen = NULL;
+	binding_take(x);
+	x->missed = x->binding.key == NULL &&
+	    l->wire->traffic.raw.in_bytes - x->base > x->len;
+	free(x->seen);
+	x->seen = NULL;
 }
 
 void
-binding_free(struct link *l)
+binding_free(struct exchange *x)
 {
-	free(l->binding.seen);
-	free(l->binding.key);
-	free(l->binding.sig);
-	memset(&l->binding, 0, sizeof(l->binding));
+	free(x->seen);
+	free(x->binding.key);
+	free(x->binding.sig);
+	memset(x, 0, sizeof(*x));
+}
+
+/* Returns what is known of l's, whose it stays. */
+const struct binding *
+binding_of(const struct link *l)
+{
+	return &l->wire->exchange.binding;
+}
+
+/* Is nothing known of it, since it came between two looks? */
+int
+binding_missed(const struct link *l)
+{
+	return l->wire->exchange.missed;
 }

@@ -15,14 +15,14 @@
 uint64_t
 link_received(const struct link *l)
 {
-	return l->traffic.raw.in_bytes;
+	return l->wire->traffic.raw.in_bytes;
 }
 
 /* Returns how many packets have been made for l's server so far. */
 uint64_t
 link_sent(const struct link *l)
 {
-	return l->traffic.packets.out_packets;
+	return l->wire->traffic.packets.out_packets;
 }
 
 /*
@@ -32,8 +32,22 @@ link_sent(const struct link *l)
 void
 link_pin(struct link *l, ssh_key key)
 {
-	ssh_key_free(l->pin.key);
-	l->pin.key = key;
+	ssh_key_free(l->wire->pin.key);
+	l->wire->pin.key = key;
+}
+
+/* Has another host key come, in a later key exchange? */
+int
+link_impostor(const struct link *l)
+{
+	return l->wire->pin.impostor;
+}
+
+/* Returns what l's server has sent against the rules, a constant, or NULL. */
+const char *
+link_breach(const struct link *l)
+{
+	return l->wire->relay.breach;
 }
 
 /*
@@ -44,14 +58,15 @@ link_pin(struct link *l, ssh_key key)
 void
 link_rekeyed(struct link *l)
 {
+	struct wire *w = l->wire;
 	ssh_key key = NULL;
 
-	if (l->pin.key == NULL)
+	if (w->pin.key == NULL)
 		return;
 	if (ssh_get_server_publickey(l->session, &key) != SSH_OK ||
-	    ssh_key_cmp(key, l->pin.key, SSH_KEY_CMP_PUBLIC) != 0) {
-		l->dead = l->pin.impostor = 1;
-		relay_breach(&l->relay, "another host key");
+	    ssh_key_cmp(key, w->pin.key, SSH_KEY_CMP_PUBLIC) != 0) {
+		w->dead = w->pin.impostor = 1;
+		relay_breach(&w->relay, "another host key");
 	}
 	ssh_key_free(key);
 }
@@ -66,11 +81,12 @@ link_rekeyed(struct link *l)
 uint64_t
 link_rest(const struct link *l, uint64_t t)
 {
+	const struct wire *w = l->wire;
 	/* a joint holds enough by itself */
-	size_t ahead = l->forward.joint == -1 ? AHEAD : 0;
+	size_t ahead = w->channel.joint == -1 ? AHEAD : 0;
 
-	return relay_kept(&l->relay) > ahead && t < l->driven + REST ?
-	    l->driven + REST : 0;
+	return relay_kept(&w->relay) > ahead && t < w->driven + REST ?
+	    w->driven + REST : 0;
 }
 
 /*
@@ -92,12 +108,13 @@ acknowledge(const struct link *l)
 static int64_t
 unwritten(struct link *l)
 {
-	int64_t ahead = (int64_t)(l->traffic.packets.out_bytes +
-	    16 * l->traffic.packets.out_packets - l->traffic.raw.out_bytes);
+	struct traffic *t = &l->wire->traffic;
+	int64_t ahead = (int64_t)(t->packets.out_bytes +
+	    16 * t->packets.out_packets - t->raw.out_bytes);
 
 	if (!(ssh_get_status(l->session) & SSH_WRITE_PENDING))
-		l->traffic.ahead = ahead;
-	return ahead - l->traffic.ahead;
+		t->ahead = ahead;
+	return ahead - t->ahead;
 }
 
 /*
@@ -111,8 +128,8 @@ static void
 judge_answers(struct link *l)
 {
 	if (unwritten(l) > MAX_UNREAD)
-		relay_breach(&l->relay, "requests without end, and reads none "
-		    "of the answers");
+		relay_breach(&l->wire->relay, "requests without end, and "
+		    "reads none of the answers");
 }
 
 /*
@@ -124,8 +141,8 @@ judge_answers(struct link *l)
 static void
 judge_rekey(struct link *l)
 {
-	struct traffic *t = &l->traffic;
-	int64_t in = t->packets.in_packets - l->relay.pieces;
+	struct traffic *t = &l->wire->traffic;
+	int64_t in = t->packets.in_packets - l->wire->relay.pieces;
 
 	if (t->out != t->packets.out_packets) {
 		t->out = t->packets.out_packets;
@@ -135,8 +152,8 @@ judge_rekey(struct link *l)
 	if (l->stage < STAGE_FORWARD || in - t->in < MAX_KEPT)
 		return;
 	if (t->tested) {
-		relay_breach(&l->relay, "requests without end, and no answer "
-		    "to a key exchange");
+		relay_breach(&l->wire->relay, "requests without end, and no "
+		    "answer to a key exchange");
 		return;
 	}
 	(void)ssh_send_ignore(l->session, "");
@@ -151,21 +168,22 @@ judge_rekey(struct link *l)
 void
 link_drive(struct link *l)
 {
+	struct wire *w = l->wire;
 	struct link *logged;
 	int i, rc = SSH_OK;
 
-	if (l->event == NULL || l->dead || l->relay.breach != NULL)
+	if (w->event == NULL || w->dead || w->relay.breach != NULL)
 		return;
 	logged = libssh_log_of(l);
-	for (i = 0; i < TURNS && rc != SSH_AGAIN && !l->dead; i++) {
+	for (i = 0; i < TURNS && rc != SSH_AGAIN && !w->dead; i++) {
 		binding_look(l);
-		rc = ssh_event_dopoll(l->event, 0);
+		rc = ssh_event_dopoll(w->event, 0);
 		judge_answers(l);
 		judge_rekey(l);
-		l->dead |= rc == SSH_ERROR || l->relay.breach != NULL;
+		w->dead |= rc == SSH_ERROR || w->relay.breach != NULL;
 	}
 	(void)libssh_log_of(logged);
-	l->driven = now();
+	w->driven = now();
 	if (l->number == 1 && rc == SSH_AGAIN)
 		acknowledge(l);
 }
@@ -177,6 +195,6 @@ link_step(struct link *l, const struct pollfd *pfd)
 	struct link *logged = libssh_log_of(l);
 
 	(void)unwritten(l);	/* the relay only adds when there is nothing */
-	relay_step(&l->relay, pfd);
+	relay_step(&l->wire->relay, pfd);
 	(void)libssh_log_of(logged);
 }

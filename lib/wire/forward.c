@@ -32,27 +32,30 @@ nudge(struct link *l, uint64_t bytes, int *nudged)
 static void
 end_complaint(struct link *l)
 {
-	if (l->forward.errlen == 0)
+	struct channel *ch = &l->wire->channel;
+
+	if (ch->errlen == 0)
 		return;
-	l->forward.errline[l->forward.errlen] = '\0';
-	l->forward.errlen = 0;
-	free(l->forward.complaint);
-	l->forward.complaint = str_quote(l->forward.errline);
+	ch->errline[ch->errlen] = '\0';
+	ch->errlen = 0;
+	free(ch->complaint);
+	ch->complaint = str_quote(ch->errline);
 	if (say_level() >= 1 && link_may_show(l))
-		link_tell(l, 1, "it says \"%s\"", l->forward.complaint);
+		link_tell(l, 1, "it says \"%s\"", ch->complaint);
 }
 
 static void
 on_complaint(void *arg, const char *data, size_t len)
 {
 	struct link *l = arg;
+	struct channel *ch = &l->wire->channel;
 	size_t i;
 
 	for (i = 0; i < len; i++)
 		if (data[i] == '\n' || data[i] == '\r')
 			end_complaint(l);
-		else if (l->forward.errlen < sizeof(l->forward.errline) - 1)
-			l->forward.errline[l->forward.errlen++] = data[i];
+		else if (ch->errlen < sizeof(ch->errline) - 1)
+			ch->errline[ch->errlen++] = data[i];
 }
 
 /*
@@ -63,18 +66,18 @@ const char *
 forward_complaint(struct link *l)
 {
 	end_complaint(l);
-	return l->forward.complaint;
+	return l->wire->channel.complaint;
 }
 
 /* What is carried through a command may be its own text, and no connection. */
 static void
 on_carried(void *arg, int far, const char *data, size_t len)
 {
-	struct link *l = arg;
+	struct wire *w = ((struct link *)arg)->wire;
 
-	opening_look(l->forward.opening, far, data, len);
-	if (opening_told(l->forward.opening))
-		l->relay.look = NULL;
+	opening_look(w->channel.opening, far, data, len);
+	if (opening_told(w->channel.opening))
+		w->relay.look = NULL;
 }
 
 /*
@@ -84,8 +87,9 @@ on_carried(void *arg, int far, const char *data, size_t len)
 const char *
 forward_text(struct link *l)
 {
-	return l->forward.opening == NULL ? NULL :
-	    opening_text(l->forward.opening);
+	struct opening *o = l->wire->channel.opening;
+
+	return o == NULL ? NULL : opening_text(o);
 }
 
 /*
@@ -95,8 +99,8 @@ forward_text(struct link *l)
 int
 forward_is_ssh(struct link *l)
 {
-	struct opening *o = l->forward.opening;
-	struct pollfd pfd = { l->relay.rfd, POLLIN, 0 };
+	struct opening *o = l->wire->channel.opening;
+	struct pollfd pfd = { l->wire->relay.rfd, POLLIN, 0 };
 	char data[sizeof("SSH-")];
 	ssize_t n = 0;
 
@@ -113,16 +117,16 @@ forward_is_ssh(struct link *l)
 static int
 request(struct link *l)
 {
-	ssh_channel channel = l->relay.channel;
+	ssh_channel channel = l->wire->relay.channel;
 	int rc;
 
 	if (l->forward.command == NULL)
 		return ssh_channel_open_forward(channel, l->forward.host,
 		    l->forward.port, "127.0.0.1", 65535);
-	if (!l->forward.session_open) {
+	if (!l->wire->channel.session_open) {
 		if ((rc = ssh_channel_open_session(channel)) != SSH_OK)
 			return rc;
-		l->forward.session_open = 1;
+		l->wire->channel.session_open = 1;
 	}
 	return ssh_channel_request_exec(channel, l->forward.command);
 }
@@ -131,12 +135,13 @@ request(struct link *l)
 static int
 await_channel(struct chain *c, struct link *l, int *rc)
 {
+	const struct relay *r = &l->wire->relay;
 	uint64_t bytes = link_received(l);
 	int nudged = 0, status;
 
-	while ((*rc = l->relay.breach != NULL ? SSH_ERROR : request(l)) ==
+	while ((*rc = r->breach != NULL ? SSH_ERROR : request(l)) ==
 	    SSH_AGAIN) {
-		if (link_gone(l) || l->relay.closed) {
+		if (link_gone(l) || r->closed) {
 			*rc = SSH_ERROR;
 			break;
 		}
@@ -167,14 +172,15 @@ open_channel(struct chain *c, struct link *l, int *rc)
 static int
 prepare(struct link *l, int rfd, int wfd)
 {
+	struct relay *r = &l->wire->relay;
 	ssh_channel channel;
 
 	if ((channel = ssh_channel_new(l->session)) == NULL)
 		return -1;
-	relay_init(&l->relay, l->session, channel, rfd, wfd);
-	l->relay.packets = &l->traffic.packets;
-	l->relay.complain = on_complaint;
-	l->relay.arg = l;
+	relay_init(r, l->session, channel, rfd, wfd);
+	r->packets = &l->wire->traffic.packets;
+	r->complain = on_complaint;
+	r->arg = l;
 	return 0;
 }
 
@@ -183,17 +189,18 @@ static void
 begin(struct link *l, uint64_t rtt)
 {
 	const struct forward *f = &l->forward;
+	struct wire *w = l->wire;
 
 	if (f->command != NULL)
 		link_note(l, "ForwardCommand %s", f->command);
 	else
 		link_note(l, "%s:%d", f->host, f->port);
 	link_tell(l, 2, "%s:%d: window %" PRIu32 ", packets of %" PRIu32,
-	    f->host, f->port, ssh_channel_window_size(l->relay.channel),
-	    l->logged.maxpacket);
+	    f->host, f->port, ssh_channel_window_size(w->relay.channel),
+	    w->logged.maxpacket);
 	link_stage(l, STAGE_CARRY);
-	relay_start(&l->relay, rtt);
-	l->up = 1;
+	relay_start(&w->relay, rtt);
+	w->up = 1;
 }
 
 /*
@@ -205,6 +212,9 @@ int
 forward_open(struct chain *c, struct link *l, const char *host, int port,
     int rfd, int wfd)
 {
+	struct channel *ch = &l->wire->channel;
+	struct relay *r = &l->wire->relay;
+	uint32_t maxpacket;
 	uint64_t asked = now();
 	int rc, status;
 
@@ -214,20 +224,21 @@ forward_open(struct chain *c, struct link *l, const char *host, int port,
 	if (prepare(l, rfd, wfd) == -1)
 		return failure_note(c, l, FAIL_FORWARD);
 	l->forward.command = tokens_forward(l->hop, host, port);
-	if (l->forward.command != NULL && l->forward.joint == -1) {
-		l->forward.opening = opening_new();
-		l->relay.look = on_carried;
+	if (l->forward.command != NULL && ch->joint == -1) {
+		ch->opening = opening_new();
+		r->look = on_carried;
 	}
 	if ((status = open_channel(c, l, &rc)) != OK)
 		return status;
 	/* it may have been opened, and closed again, in one go */
-	if (l->relay.breach != NULL || (rc != SSH_OK && (link_gone(l) ||
-	    l->forward.command != NULL || l->relay.down == FLOW_OPEN)))
+	if (r->breach != NULL || (rc != SSH_OK && (link_gone(l) ||
+	    l->forward.command != NULL || r->down == FLOW_OPEN)))
 		return failure_note(c, l, FAIL_FORWARD);
-	if (l->logged.maxpacket != 0 && l->logged.maxpacket < MIN_PACKET)
+	maxpacket = l->wire->logged.maxpacket;
+	if (maxpacket != 0 && maxpacket < MIN_PACKET)
 		return fail(c, l, RETRY, "it takes packets of %" PRIu32
 		    " bytes, which is no use; is it an SSH server?",
-		    l->logged.maxpacket);
+		    maxpacket);
 	begin(l, now() - asked);
 	return OK;
 }
@@ -240,11 +251,10 @@ int
 forward_joint(struct chain *c, struct link *l, const char *host, int port,
     int *fd)
 {
-	int status;
+	int *joint = &l->wire->channel.joint, status;
 
-	joint_open(&l->forward.joint, fd);
-	status = forward_open(c, l, host, port, l->forward.joint,
-	    l->forward.joint);
+	joint_open(joint, fd);
+	status = forward_open(c, l, host, port, *joint, *joint);
 	if (status != OK)
 		close(*fd);
 	return status;
@@ -272,12 +282,14 @@ static struct ssh_channel_callbacks_struct given_up = {
 static void
 forget(struct link *l)
 {
-	relay_free(&l->relay);
+	struct channel *ch = &l->wire->channel;
+
+	relay_free(&l->wire->relay);
 	free(l->forward.command);
-	free(l->forward.complaint);
-	opening_free(l->forward.opening);
-	if (l->forward.joint != -1)
-		close(l->forward.joint);
+	free(ch->complaint);
+	opening_free(ch->opening);
+	if (ch->joint != -1)
+		close(ch->joint);
 }
 
 /*
@@ -287,18 +299,21 @@ forget(struct link *l)
 void
 forward_withdraw(struct link *l)
 {
+	struct wire *w = l->wire;
+
 	/* libssh keeps it until the server has closed it, too */
-	if (l->relay.channel != NULL) {
-		ssh_remove_channel_callbacks(l->relay.channel,
-		    &l->relay.callbacks);
-		ssh_add_channel_callbacks(l->relay.channel, &given_up);
-		ssh_channel_free(l->relay.channel);
+	if (w->relay.channel != NULL) {
+		ssh_remove_channel_callbacks(w->relay.channel,
+		    &w->relay.callbacks);
+		ssh_add_channel_callbacks(w->relay.channel, &given_up);
+		ssh_channel_free(w->relay.channel);
 	}
 	forget(l);
-	memset(&l->relay, 0, sizeof(l->relay));
+	memset(&w->relay, 0, sizeof(w->relay));
+	memset(&w->channel, 0, sizeof(w->channel));
 	memset(&l->forward, 0, sizeof(l->forward));
-	l->forward.joint = -1;
-	l->up = 0;
+	w->channel.joint = -1;
+	w->up = 0;
 	l->since = 0;
 }
 
@@ -306,8 +321,50 @@ forward_withdraw(struct link *l)
 void
 forward_drop(struct link *l)
 {
-	if (l->up)
+	if (l->wire->up)
 		link_tell(l, 2, "granted %zu bytes at a time to the end",
-		    l->relay.window);
+		    l->wire->relay.window);
 	forget(l);
+}
+
+/* Has the far end closed and all of it been written, or does nobody read it? */
+int
+forward_done(const struct link *l)
+{
+	return relay_done(&l->wire->relay);
+}
+
+/* Has anything come through l's channel? */
+int
+forward_used(const struct link *l)
+{
+	return l->wire->relay.any;
+}
+
+/* Will no more come through it? */
+int
+forward_ended(const struct link *l)
+{
+	return l->wire->relay.down != FLOW_OPEN;
+}
+
+/* Has the server closed it? */
+int
+forward_closed(const struct link *l)
+{
+	return l->wire->relay.closed;
+}
+
+/* Returns the exit status of l's ForwardCommand, or EXIT_*. */
+int
+forward_exit(const struct link *l)
+{
+	return l->wire->relay.exit;
+}
+
+/* Returns the errno of what its bytes are written to, or 0. */
+int
+forward_error(const struct link *l)
+{
+	return l->wire->relay.gone;
 }

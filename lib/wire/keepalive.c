@@ -21,19 +21,21 @@
 static void
 listen_to(struct link *l, uint64_t t)
 {
-	if (link_received(l) == l->keepalive.bytes)
+	struct keepalive *k = &l->wire->keepalive;
+
+	if (link_received(l) == k->bytes)
 		return;
-	l->keepalive.bytes = link_received(l);
-	l->keepalive.heard = t;
-	l->keepalive.probed = 0;
-	l->keepalive.unanswered = 0;
+	k->bytes = link_received(l);
+	k->heard = t;
+	k->probed = 0;
+	k->unanswered = 0;
 }
 
 /* Returns for how long nothing has come from l, in milliseconds. */
 uint64_t
 keepalive_silence(const struct link *l)
 {
-	return now() - l->keepalive.heard;
+	return now() - l->wire->keepalive.heard;
 }
 
 /*
@@ -43,10 +45,10 @@ keepalive_silence(const struct link *l)
 uint64_t
 keepalive_due(const struct link *l)
 {
-	const struct keepalive *k = &l->keepalive;
+	const struct keepalive *k = &l->wire->keepalive;
 	uint64_t from = k->asked > k->heard ? k->asked : k->heard;
 
-	if (!l->up || l->hop->serveraliveinterval <= 0)
+	if (!l->wire->up || l->hop->serveraliveinterval <= 0)
 		return 0;
 	return from + (uint64_t)l->hop->serveraliveinterval * 1000;
 }
@@ -59,7 +61,7 @@ keepalive_due(const struct link *l)
 static int
 ask(struct link *l)
 {
-	struct keepalive *k = &l->keepalive;
+	struct keepalive *k = &l->wire->keepalive;
 	uint64_t sent = link_sent(l), received = link_received(l);
 
 	(void)ssh_send_keepalive(l->session);
@@ -79,7 +81,7 @@ ask(struct link *l)
 static void
 probe(struct link *l, uint64_t t)
 {
-	struct keepalive *k = &l->keepalive;
+	struct keepalive *k = &l->wire->keepalive;
 	struct link *logged;
 
 	if (link_gone(l))
@@ -103,13 +105,13 @@ probe(struct link *l, uint64_t t)
 static struct link *
 nearest(struct chain *c, struct link *dead)
 {
+	uint64_t since = dead->wire->keepalive.probed;
 	const struct keepalive *k;
 	struct link *l;
 
 	for (l = c->links; l != dead; l++) {
-		k = &l->keepalive;
-		if (k->probed != 0 && k->probed <= dead->keepalive.probed &&
-		    !k->mute)
+		k = &l->wire->keepalive;
+		if (k->probed != 0 && k->probed <= since && !k->mute)
 			break;
 	}
 	return l;
@@ -119,7 +121,7 @@ nearest(struct chain *c, struct link *dead)
 static int
 silent(const struct link *l)
 {
-	const struct keepalive *k = &l->keepalive;
+	const struct keepalive *k = &l->wire->keepalive;
 	int most = l->hop->serveralivecountmax;
 
 	if (most == 0 || k->unanswered < most)
@@ -147,8 +149,8 @@ keepalive_step(struct chain *c)
 			continue;
 		if (silent(l))
 			return failure_note(c, nearest(c, l), FAIL_SILENT);
-		l->keepalive.asked = t;
-		l->keepalive.unanswered++;
+		l->wire->keepalive.asked = t;
+		l->wire->keepalive.unanswered++;
 		for (; l >= c->links; l--)
 			probe(l, t);
 	}

@@ -99,18 +99,20 @@ is_finding(const char *function, const char *text)
 static void
 note_channel(struct link *l, const char *function, const char *text)
 {
+	struct wire *w = l->wire;
+
 	if (strcmp(function, "ssh_packet_channel_open_conf") == 0 &&
-	    l->logged.maxpacket == 0)
+	    w->logged.maxpacket == 0)
 		(void)sscanf(text, "Remote window : %*u, maxpacket : %" SCNu32,
-		    &l->logged.maxpacket);
+		    &w->logged.maxpacket);
 	if (begins(function, "ssh_packet_channel_open_") &&
 	    begins(text, "SSH2_MSG_CHANNEL_OPEN_") &&
 	    strstr(text, " received in incorrect") != NULL)
-		relay_breach(&l->relay, "a second answer about its channel");
+		relay_breach(&w->relay, "a second answer about its channel");
 	if (strcmp(function, "channel_rcv_data") == 0 &&
 	    begins(text, "Data packet too big for our window") &&
 	    ssh_version(SSH_VERSION_INT(0, 11, 0)) != NULL)
-		relay_breach(&l->relay, "more than it was granted");
+		relay_breach(&w->relay, "more than it was granted");
 }
 
 /*
@@ -130,10 +132,12 @@ on_log(int priority, const char *function, const char *text, void *arg)
 	if (strncmp(text, function, strlen(function)) == 0 &&
 	    (p = strstr(text, ": ")) != NULL)
 		text = p + 2;
-	if (l != NULL)
+	if (l != NULL) {
 		note_channel(l, function, text);
-	if (l != NULL && l->logged.reason == NULL && is_finding(function, text))
-		l->logged.reason = xstrdup(text);
+		if (l->wire->logged.reason == NULL &&
+		    is_finding(function, text))
+			l->wire->logged.reason = xstrdup(text);
+	}
 	if (say_level() < 3)
 		return;
 	seen = str_visible(text);
@@ -149,7 +153,7 @@ void
 libssh_overhear(struct link *l)
 {
 	if (l != NULL)
-		l->logged.maxpacket = 0;
+		l->wire->logged.maxpacket = 0;
 	ssh_set_log_userdata(l);
 	if (say_level() < 3)
 		ssh_set_log_level(l == NULL ? SSH_LOG_WARN :
@@ -182,8 +186,10 @@ libssh_log_of(struct link *l)
 void
 libssh_forget(struct link *l)
 {
-	free(l->logged.reason);
-	memset(&l->logged, 0, sizeof(l->logged));
+	struct logged *logged = &l->wire->logged;
+
+	free(logged->reason);
+	memset(logged, 0, sizeof(*logged));
 }
 
 /* Has the connection ended without a reason? */
@@ -192,7 +198,7 @@ libssh_disconnected(const struct link *l)
 {
 	const char *text = bare(ssh_get_error(l->session));
 
-	return l->logged.reason == NULL && (begins(text, "disconnected") ||
+	return l->wire->logged.reason == NULL && (begins(text, "disconnected") ||
 	    begins(text, "Connection reset") ||
 	    begins(text, "Broken pipe") || begins(text, "Success"));
 }
@@ -201,7 +207,9 @@ libssh_disconnected(const struct link *l)
 const char *
 libssh_error(const struct link *l)
 {
-	return l->logged.reason != NULL ? l->logged.reason : ssh_get_error(l->session);
+	const char *reason = l->wire->logged.reason;
+
+	return reason != NULL ? reason : ssh_get_error(l->session);
 }
 
 /* Does the error begin so?  What follows may be the server's text. */
@@ -235,7 +243,7 @@ libssh_reason(const struct link *l)
 {
 	const char *text = libssh_error(l), *known = phrase(text)->meaning;
 
-	if (l->pin.impostor)
+	if (l->wire->pin.impostor)
 		return xstrdup("its host key changed while connected");
 	if (begins(text, DISCONNECT))
 		return farewell(text + strlen(DISCONNECT));

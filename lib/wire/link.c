@@ -11,23 +11,32 @@
 
 #include "wire/local.h"
 
-/* Prepares l of chain c, which is to become the connection to hop. */
+#define LINES_MAX	20	/* of a server's, shown in one run */
+
+/*
+ * Prepares l of chain c, which is to become the connection to hop; for
+ * link_free().
+ */
 void
 link_init(struct link *l, struct chain *c, const struct hop *hop, int number)
 {
 	memset(l, 0, sizeof(*l));
 	l->hop = hop;
 	l->number = number;
-	l->listener = &c->listener;
-	l->agentfd = l->forward.joint = -1;
+	l->agentfd = -1;
+	l->wire = xcalloc(1, sizeof(*l->wire));
+	l->wire->listener = &c->listener;
+	l->wire->channel.joint = -1;
 }
 
 /* The stage that l is in is over, at the time t. */
 static void
 end_stage(struct link *l, uint64_t t)
 {
-	if (l->listener->stage != NULL)
-		l->listener->stage(l->listener->arg, l, t);
+	const struct listener *listener = l->wire->listener;
+
+	if (listener->stage != NULL)
+		listener->stage(listener->arg, l, t);
 	free(l->note);
 	l->note = NULL;
 }
@@ -95,15 +104,16 @@ link_question(struct link *l, uint64_t asked)
 void
 link_tell(const struct link *l, int level, const char *fmt, ...)
 {
+	const struct listener *listener = l->wire->listener;
 	va_list ap;
 	char *text;
 
-	if (l->listener->notice == NULL)
+	if (listener->notice == NULL)
 		return;
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	l->listener->notice(l->listener->arg, l, level, text);
+	listener->notice(listener->arg, l, level, text);
 	free(text);
 }
 
@@ -114,13 +124,15 @@ link_tell(const struct link *l, int level, const char *fmt, ...)
 int
 link_may_show(struct link *l)
 {
-	if (l->shown < LINES_MAX) {
-		l->shown++;
+	int *shown = &l->wire->shown;
+
+	if (*shown < LINES_MAX) {
+		(*shown)++;
 		return 1;
 	}
-	if (l->shown == LINES_MAX) {
+	if (*shown == LINES_MAX) {
 		link_tell(l, 0, "what else it says is not shown");
-		l->shown++;
+		(*shown)++;
 	}
 	return 0;
 }
@@ -133,7 +145,7 @@ link_may_show(struct link *l)
 int
 link_gone(const struct link *l)
 {
-	return l->dead || l->relay.breach != NULL ||
+	return l->wire->dead || l->wire->relay.breach != NULL ||
 	    !ssh_is_connected(l->session) || (ssh_get_status(l->session) &
 	    (SSH_CLOSED | SSH_CLOSED_ERROR));
 }
@@ -160,11 +172,13 @@ link_peer(int fd)
 void
 link_reset(struct link *l)
 {
-	l->dead = 0;
+	struct pin *pin = &l->wire->pin;
+
+	l->wire->dead = 0;
 	l->since = 0;
 	l->agentfd = -1;	/* the session's, which has closed it */
-	ssh_key_free(l->pin.key);
-	memset(&l->pin, 0, sizeof(l->pin));
+	ssh_key_free(pin->key);
+	memset(pin, 0, sizeof(*pin));
 	free(l->credential.key);
 	memset(&l->credential, 0, sizeof(l->credential));
 }
@@ -175,4 +189,5 @@ link_free(struct link *l)
 {
 	free(l->note);
 	free(l->label);
+	free(l->wire);
 }

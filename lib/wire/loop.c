@@ -19,7 +19,7 @@
 static const struct relay *
 last(const struct chain *c)
 {
-	return &c->links[c->n - 1].relay;
+	return &c->links[c->n - 1].wire->relay;
 }
 
 static uint64_t
@@ -48,7 +48,7 @@ timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 	int i;
 
 	for (i = 0; i < c->n; i++)
-		if (relay_ready(&c->links[i].relay))
+		if (relay_ready(&c->links[i].wire->relay))
 			return 0;
 	until = earlier(until, c->deadline);
 	until = earlier(until, tell(c));
@@ -71,11 +71,11 @@ gather(struct chain *c, uint64_t t, struct pollfd *pfd)
 
 	for (i = 0; i < c->n; i++, pfd += FDS) {
 		l = &c->links[i];
-		pfd[0].fd = l->event == NULL ? -1 : ssh_get_fd(l->session);
+		pfd[0].fd = l->wire->event == NULL ? -1 : ssh_get_fd(l->session);
 		pfd[0].events = link_rest(l, t) == 0 ? POLLIN : 0;
 		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
 			pfd[0].events |= POLLOUT;
-		relay_poll(&l->relay, &pfd[1]);
+		relay_poll(&l->wire->relay, &pfd[1]);
 	}
 	/* before anything is carried, only whether somebody still waits */
 	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
@@ -97,8 +97,8 @@ turn(struct chain *c, struct pollfd *pfd)
 		if (pfd[i * FDS].revents != 0 || (fed &&
 		    link_rest(l, now()) == 0))
 			link_drive(l);
-		fed = l->relay.moved;
-		l->relay.moved = 0;
+		fed = l->wire->relay.moved;
+		l->wire->relay.moved = 0;
 	}
 	for (i = c->n - 1; i >= 0; i--)
 		link_step(&c->links[i], &pfd[i * FDS + 1]);
@@ -119,7 +119,7 @@ lost(struct chain *c)
 	if (c->n == 0 || relay_safe(last(c)))
 		return OK;
 	for (i = 0; i < c->n; i++)
-		if (c->links[i].up && link_gone(&c->links[i]))
+		if (c->links[i].wire->up && link_gone(&c->links[i]))
 			return failure_note(c, &c->links[i], FAIL_LOST);
 	return OK;
 }

@@ -118,16 +118,18 @@ on_message(ssh_session session, ssh_message message, void *arg)
 static int
 new_session(struct link *l, int fd, const char *hostkeys)
 {
+	struct wire *w = l->wire;
+
 	if ((l->session = ssh_new()) == NULL)
 		errx(RETRY, "out of memory");
 	libssh_log();
 	watchdog_start();
 	ssh_set_message_callback(l->session, on_message, NULL);
-	l->callbacks.userdata = l;
-	l->callbacks.connect_status_function = on_progress;
-	ssh_callbacks_init(&l->callbacks);
-	ssh_set_callbacks(l->session, &l->callbacks);
-	ssh_set_counters(l->session, &l->traffic.raw, &l->traffic.packets);
+	w->callbacks.userdata = l;
+	w->callbacks.connect_status_function = on_progress;
+	ssh_callbacks_init(&w->callbacks);
+	ssh_set_callbacks(l->session, &w->callbacks);
+	ssh_set_counters(l->session, &w->traffic.raw, &w->traffic.packets);
 	ssh_set_blocking(l->session, 0);
 	return set_options(l, fd, hostkeys);
 }
@@ -163,20 +165,21 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 int
 session_kex(struct chain *c, struct link *l, const char *hostkeys)
 {
+	struct wire *w = l->wire;
 	int fd = ssh_get_fd(l->session), rc, status;
 
 	(void)set(l, SSH_OPTIONS_HOSTKEYS, hostkeys);
 	if ((status = greeting_skip(c, l, fd)) != OK)
 		return status;
 	chain_limit(c, l, l->hop->logintimeout);
-	if ((l->event = ssh_event_new()) == NULL ||
-	    ssh_event_add_session(l->event, l->session) != SSH_OK)
+	if ((w->event = ssh_event_new()) == NULL ||
+	    ssh_event_add_session(w->event, l->session) != SSH_OK)
 		errx(RETRY, "out of memory");
 	do {
 		if ((status = chain_turn(c)) != OK)
 			return status;
 		binding_look(l);
-		rc = l->relay.breach != NULL ? SSH_ERROR :
+		rc = w->relay.breach != NULL ? SSH_ERROR :
 		    ssh_connect(l->session);
 		joint_unblock(fd);
 	} while (rc == SSH_AGAIN);
@@ -191,14 +194,14 @@ session_kex(struct chain *c, struct link *l, const char *hostkeys)
 void
 session_drop(struct link *l)
 {
-	if (l->event != NULL)
-		ssh_event_free(l->event);
-	l->event = NULL;
+	if (l->wire->event != NULL)
+		ssh_event_free(l->wire->event);
+	l->wire->event = NULL;
 	ssh_free(l->session);
 	l->session = NULL;
 	free(l->greeting);
 	l->greeting = NULL;
 	libssh_forget(l);
-	binding_free(l);
+	binding_free(&l->wire->exchange);
 	link_reset(l);
 }

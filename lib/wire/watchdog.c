@@ -27,12 +27,13 @@ static void
 on_tick(int sig)
 {
 	const struct link *l = ssh_get_log_userdata();
+	const struct traffic *t = l == NULL ? NULL : &l->wire->traffic;
 
 	(void)sig;
 	if (left == 0)
 		return;
-	if (--left > 0 && (l == NULL || l->traffic.packets.out_packets -
-	    l->traffic.made < PACKETS))
+	if (--left > 0 && (t == NULL || t->packets.out_packets - t->made <
+	    PACKETS))
 		return;
 	say_dying(l == NULL ? NULL : l->label, l == NULL ? STAGE_CARRY :
 	    l->stage, "libssh does not come to an end with what it sent; "
@@ -67,10 +68,13 @@ watchdog_feed(void)
 void
 watchdog_turn(struct chain *c)
 {
-	struct link *l;
+	struct traffic *t;
+	int i;
 
-	for (l = c->links; l < c->links + c->n; l++)
-		l->traffic.made = l->traffic.packets.out_packets;
+	for (i = 0; i < c->n; i++) {
+		t = &c->links[i].wire->traffic;
+		t->made = t->packets.out_packets;
+	}
 	watchdog_feed();
 }
 

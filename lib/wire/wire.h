@@ -5,28 +5,11 @@
 #ifndef WIRE_H
 #define WIRE_H
 
-#include <sys/socket.h>
-
 #include <poll.h>
 
-#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
 #include "plan/plan.h"
-
-/* Bytes between two descriptors: data[off] .. data[off + len - 1]. */
-struct buf {
-	char	*data;
-	size_t	 size;		/* what data has room for */
-	size_t	 off, len;
-};
-
-/* One direction of a relay. */
-enum flow {
-	FLOW_OPEN,		/* bytes flow */
-	FLOW_DRAINING,		/* the source has ended, some bytes are left */
-	FLOW_SHUT		/* the end has been passed on */
-};
 
 /* A time that does not come, in ms: where there is no limit. */
 #define FOREVER		(UINT64_MAX / 2)
@@ -34,48 +17,6 @@ enum flow {
 /* How a command ended, if not with a status. */
 #define EXIT_UNTOLD	-1
 #define EXIT_SIGNALED	-2
-
-/* One channel joined to two descriptors: rfd -> channel -> wfd. */
-struct relay {
-	ssh_session				 session;	/* borrowed */
-	ssh_channel				 channel;	/* session's */
-	struct ssh_channel_callbacks_struct	 callbacks;
-	int					 rfd, wfd;	/* borrowed */
-	enum flow				 up, down;
-	struct buf				 upbuf, downbuf;
-	size_t					 held;	/* bytes libssh keeps */
-	size_t					 window; /* what is granted */
-	size_t					 taken;	/* since last grant */
-	size_t					 seen;	/* since ... */
-	uint64_t				 since;	/* ms */
-	uint64_t				 rtt;	/* ms, of the channel */
-	int					 blocked; /* wfd takes no more */
-	int					 gone;	/* errno: wfd has failed */
-	int					 started; /* channel is open */
-	int					 moved;	/* wrote to wfd */
-	int					 refused; /* by the channel: rekey */
-	const struct ssh_counter_struct		*packets; /* of the session, or
-						 * NULL */
-	uint64_t				 due;	/* bytes of them, once
-						 * all we gave is in them */
-	uint64_t				 pieces; /* of data that came */
-	int					 any;	/* a byte has come */
-	int					 confirmed; /* by the far end */
-	int					 ended;	/* it sends no more */
-	int					 closed;
-	const char				*breach; /* what it sent against
-						 * the rules; NULL: nothing */
-	uint32_t				 allowed; /* bytes to the far
-						 * end, when last looked */
-	int					 exit;	/* of a command */
-	void					(*complain)(void *,
-						    const char *, size_t);
-	void					(*look)(void *, int,
-						    const char *, size_t);
-						/* at what is carried, 1: from
-						 * the far end; or NULL */
-	void					*arg;	/* of both */
-};
 
 struct link;
 
@@ -90,69 +31,20 @@ struct listener {
 	void	*arg;
 };
 
-/* What libssh's log has told of a session; libssh.c's alone. */
-struct logged {
-	char		*reason;	/* what libssh found wrong */
-	uint32_t	 maxpacket;	/* of its channel; 0: not known */
-};
-
-/* Bytes of a session; drive.c's and watchdog.c's alone. */
-struct traffic {
-	struct ssh_counter_struct raw;		/* kept by libssh */
-	struct ssh_counter_struct packets;	/* the same */
-	int64_t			 ahead;		/* packets', of the other,
-						 * when all was written */
-	uint64_t		 made;		/* packets written, before the
-						 * last turn */
-	uint64_t		 out;		/* the same, at the last look */
-	int64_t			 in;		/* packets read by then, that
-						 * had no data */
-	int			 tested;	/* for a rekey without answer */
-};
-
-/* The host key that was checked; drive.c's alone. */
-struct pin {
-	ssh_key		 key;		/* NULL: none yet */
-	int		 impostor;	/* with another key */
-};
-
-/* What has been heard of a hop that is up; keepalive.c's alone. */
-struct keepalive {
-	uint64_t	 bytes;		/* from it, when last looked */
-	uint64_t	 heard;		/* ms; the last of them */
-	uint64_t	 asked;		/* ms; the last keepalive */
-	uint64_t	 probed;	/* ms; the first of those that are not
-					 * answered, or 0 */
-	int		 unanswered;	/* keepalives of its own */
-	unsigned	 asks;		/* those that want an answer */
-	uint64_t	 before;	/* bytes from it before the last */
-	int		 answers;	/* one was answered */
-	int		 mute;		/* it does not answer them */
-};
-
-/* What a hop was asked to open; forward.c's alone. */
+/* What a hop is asked to open. */
 struct forward {
 	const char	*host;
 	int		 port;
 	char		*command;	/* ForwardCommand, or NULL */
-	int		 session_open;	/* for the command */
-	char		*complaint;	/* the command's, printable */
-	char		 errline[400];	/* the next of them so far */
-	size_t		 errlen;
-	struct opening	*opening;	/* greeting.c's; NULL: not looked at */
-	int		 joint;		/* relay's end of the joint to the
-					 * next session, or -1 */
 };
 
-/* A hop we are connected to, or about to be. */
-/* What an agent wants to know of a session: see binding.c. */
+/*
+ * What binds a session to its server (PROTOCOL.agent, 1): the host key, and
+ * the signature with it in the first key exchange; NULL: not known.
+ */
 struct binding {
-	unsigned char	*seen;		/* so far; NULL: not looked at */
-	size_t		 len;
-	uint64_t	 base;		/* libssh's counter, at its beginning */
-	unsigned char	*key, *sig;	/* NULL: not known */
+	unsigned char	*key, *sig;
 	size_t		 keylen, siglen;
-	int		 missed;	/* they came between two looks */
 };
 
 /* The key that has logged us in, for those who ask what it may do. */
@@ -161,32 +53,21 @@ struct credential {
 	int	 certificate;
 };
 
+/* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
-	int			 shown;		/* lines of its server's */
 	int			 number;	/* 1 .. nhops; 0: the target */
 	char			*label;		/* what failures begin with;
 						 * NULL: they are not said */
 	ssh_session		 session;
-	ssh_event		 event;		/* this session's alone */
-	struct ssh_callbacks_struct callbacks;
 	enum stage		 stage;
 	uint64_t		 since;		/* ms; when stage began */
 	char			*note;		/* what the stage has shown */
-	const struct listener	*listener;	/* borrowed, the chain's */
-	uint64_t		 driven;	/* ms; when it last was */
-	int			 up;		/* set up, belongs to the chain */
-	int			 dead;
-	struct traffic		 traffic;
-	struct pin		 pin;
-	struct keepalive	 keepalive;
 	char			*greeting;	/* what came before a banner */
-	struct logged		 logged;
 	struct forward		 forward;
-	struct relay		 relay;
-	struct binding		 binding;
 	int			 agentfd;	/* libssh's, see agent.c */
 	struct credential	 credential;	/* login's */
+	struct wire		*wire;		/* lib/wire's */
 };
 
 /* What can fail; chain finds the text for all but the first two. */
@@ -244,7 +125,6 @@ void	 link_note(struct link *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 link_tell(const struct link *, int, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
-#define LINES_MAX	20	/* of a server's, shown in one run */
 int	 link_may_show(struct link *);
 int	 link_gone(const struct link *);
 char	*link_peer(int);
@@ -253,6 +133,8 @@ void	 link_free(struct link *);
 /* drive.c: one turn of a session */
 uint64_t link_received(const struct link *);
 void	 link_pin(struct link *, ssh_key);
+int	 link_impostor(const struct link *);
+const char *link_breach(const struct link *);
 
 /* session.c: from a connected descriptor through key exchange */
 int	 session_begin(struct chain *, struct link *, int, const char *);
@@ -274,9 +156,15 @@ const char *forward_text(struct link *);
 int	 forward_is_ssh(struct link *);
 void	 forward_withdraw(struct link *);
 void	 forward_drop(struct link *);
+int	 forward_done(const struct link *);
+int	 forward_used(const struct link *);
+int	 forward_ended(const struct link *);
+int	 forward_closed(const struct link *);
+int	 forward_exit(const struct link *);
+int	 forward_error(const struct link *);
 
-/* relay.c: one channel, two descriptors */
-int	 relay_done(const struct relay *);
+/* copy.c: bytes between descriptors, no session in between */
+int	 copy_both(struct chain *, int, int, int, int *);
 
 /* watchdog.c: a limit on our own processor time */
 void	 watchdog_feed(void);
@@ -317,11 +205,8 @@ int	 libssh_must_change(const struct link *);
 char	*libssh_ruled_out(const struct link *);
 
 /* binding.c: the signature that the first key exchange had */
-void	 binding_begin(struct link *);
-void	 binding_look(struct link *);
-void	 binding_take(struct binding *);
-void	 binding_end(struct link *);
-void	 binding_free(struct link *);
+const struct binding *binding_of(const struct link *);
+int	 binding_missed(const struct link *);
 
 /* run.c: programs that know more than we do */
 struct run {

@@ -3,25 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/wire.h"
+#include "wire/local.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct link l;
-	struct binding *b = &l.binding;
+	static struct exchange x;
+	const struct binding *b = &x.binding;
 
-	b->seen = malloc(size == 0 ? 1 : size);	/* its end is where it is seen */
-	if (b->seen == NULL)
+	x.seen = malloc(size == 0 ? 1 : size);	/* its end is where it is seen */
+	if (x.seen == NULL)
 		return 0;
-	memcpy(b->seen, data, size);
-	b->len = size;
-	binding_take(b);
+	memcpy(x.seen, data, size);
+	x.len = size;
+	binding_take(&x);
 	if ((b->key == NULL) != (b->sig == NULL) ||
 	    b->keylen + b->siglen > size)
 		abort();
-	binding_free(&l);
+	binding_free(&x);
 	return 0;
 }

@@ -49,7 +49,8 @@ judge(char *text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct link l = { .number = 1 };
+	struct wire w = { .up = 0 };
+	struct link l = { .number = 1, .wire = &w };
 	char *input = xstrndup((const char *)data, size), *rest = input;
 	const char *function, *text;
 	char *theirs, *ours;
@@ -68,7 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)libssh_no_match(&l, &theirs, &ours);
 	free(theirs);
 	free(ours);
-	free(l.logged.reason);
+	free(w.logged.reason);
 	free(input);
 	return 0;
 }

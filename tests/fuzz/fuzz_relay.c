@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/local.h"
+#include "wire/relay.h"
 
 #define BASE	1280000		/* libssh's WINDOWBASE */
 #define LIMIT	(BASE / 2)

@@ -7,10 +7,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "chain/local.h"
+#include "wire/local.h"
 
 #define CHUNK	(64 * 1024)
 
@@ -122,17 +121,4 @@ copy_both(struct chain *c, int fd, int in, int out, int *error)
 	free(down.buf.data);
 	*error = down.gone;
 	return status;
-}
-
-/*
- * Standard output has failed with error, or 0.  Returns OK if that only means
- * that nobody reads it any more, or RETRY after saying what it was.
- */
-int
-copy_written(int error)
-{
-	if (error == 0 || error == EPIPE || error == ECONNRESET)
-		return OK;
-	say("standard output: %s", strerror(error));
-	return RETRY;
 }
