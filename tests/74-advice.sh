@@ -85,3 +85,13 @@ check "nothing in a name was run" [ ! -e "$T/pwned" ]
 conf "Host gw1" "UserKnownHostsFile $T/new" "StrictHostKeyChecking accept-new"
 echo | hop -v -J gw1 127.0.0.1 "${PORT[target]}" >/dev/null 2>"$T/err"
 check "a new key, with -v" grep -q 'Permanently added its ssh-ed25519' "$T/err"
+
+# What a server takes is not what is tried: the setting is named, and helps.
+conf
+refused "no method that it takes" 1 \
+    '^proxyhop: gw2 \(hop 2 of 2, .*\): auth: Permission denied for .*; it takes publickey; check User, IdentityFile and PreferredAuthentications$' \
+    hop -J gw1,gw2 -o gw2:PreferredAuthentications=password 127.0.0.1 22
+got=$(echo | hop -J gw1,gw2 \
+    -o gw2:PreferredAuthentications=password,publickey 127.0.0.1 \
+    "${PORT[target]}" 2>"$T/err" | head -c 4)
+equal "with it" "$got" SSH-
