@@ -308,8 +308,9 @@ turn(struct relay *r)
 	struct pollfd pfd[2];
 
 	relay_poll(r, pfd);
-	if (poll(pfd, 2, 0) == -1)
-		err(1, "poll");
+	while (poll(pfd, 2, 0) == -1)
+		if (errno != EINTR)	/* libFuzzer's own alarm */
+			err(1, "poll");
 	relay_step(r, pfd);
 }
 
