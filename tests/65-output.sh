@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Goal: -t and long lines keep to the width of the terminal, and the failure
-# stands below it;
-# the -J in ssh's ProxyCommand is found; a line on a raw terminal ends in CR LF;
+# Goal: -t, long lines and questions keep to the width of the terminal, and the
+# failure stands below the table; the -J in ssh's ProxyCommand is found; a line on a raw terminal ends in CR LF;
 # -G has the route first.
 
 . "$(dirname "$0")/harness.sh"
+. "$TESTS/net.sh"
 
 gateways "LogLevel VERBOSE"
 
@@ -99,6 +99,28 @@ wait_for "$T/mail.log" '^listening '
 folded "a quotation" -J gw1 -o Port="$(sed 's/.* //' "$T/mail.log")" "${to[@]}"
 check "a quotation: it is whole" grep -q '"220 mail; .*mail;"' "$T/screen"
 write_config gw1 gw2 gw3 target
+
+# A status line, a question and the table on one terminal.
+start_slow held --hold "$T/go" gw1
+conf "BatchMode no"
+(
+	wait_until "grep -q 'banner, 1 s' '$T/screen'"
+	: >"$T/go"
+	wait_until "grep -q 'continue connecting' '$T/screen'"
+	sleep 3	# a person's
+	echo yes >&8
+) &
+screen 80 -t -J gw1 -o Port="${PORT[held]}" -o StrictHostKeyChecking=ask \
+    -o UserKnownHostsFile="$T/none" "${to[@]}"
+wait $!
+check "a status line was there" grep -q 'banner, 1 s' "$T/screen"
+check "the table begins with a line of its own" \
+    grep -q $'\\(^\|\033\\[K\)hop 1 gw1\r$' "$T/screen"
+check "a question is folded" grep -q '^    Are you sure .*? yes' "$T/screen"
+[ "$TEST_TIME_FACTOR" -gt 3 ] ||
+    check "a question: a person's time is not that of the login" \
+    bash -c "! grep 'auth, [4-9] s' '$T/screen'"
+conf "BatchMode yes"
 
 conf "Host db1" "HostName 127.0.0.1" "ProxyCommand exec $PROXYHOP -q -J gw1,gw2 -o gw2:ConnectTimeout=7 %h ${PORT[target]}"
 hop -r none -G db1 22 >"$T/plan" 2>"$T/err"

@@ -83,6 +83,7 @@ uint64_t say_began(void);
 int	 say_live(void);
 void	 say_status(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 say_erase(void);
+char	*say_folded(const char *, size_t, const char *);
 
 /* clock.c: the time */
 uint64_t now(void);
@@ -111,6 +112,6 @@ void	 os_confine(int);
 /* terminal.c: one question at a time on a terminal */
 int	 terminal_take(void);
 int	 terminal_taken(void);
-int	 terminal_columns(void);
+int	 terminal_columns(int);
 
 #endif

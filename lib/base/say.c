@@ -213,7 +213,7 @@ newline(void)
 
 /*
  * Returns how long the first clause of text is: to a mark with a blank behind
- * it, but not within a quotation.
+ * it, or to a fingerprint, but not within a quotation.
  */
 static size_t
 clause(const char *text)
@@ -223,25 +223,26 @@ clause(const char *text)
 
 	for (p = text; *p != '\0'; p++) {
 		quoted ^= *p == '"';
-		if (!quoted && strchr(",:;", *p) != NULL && p[1] == ' ')
+		if (!quoted && strchr(",:;.", *p) != NULL && p[1] == ' ')
 			return p + 1 - text;
+		if (!quoted && strncmp(p, " SHA256:", 8) == 0 && p > text)
+			return p - text;
 	}
 	return p - text;
 }
 
 /*
- * Returns text for a terminal that is width columns wide: what does not fit into
- * one line is broken between clauses, and goes on below, indented.  A longer
- * clause, often a command to paste, is left to the terminal, which does not put
- * a newline into it.  The caller frees the result.
+ * Breaks text between clauses where it does not fit into width columns; end is
+ * the end of a line.  A longer clause, often a command to paste, is left to the
+ * terminal, which does not put a newline into it.
  */
 static char *
-fold(const char *text, size_t width)
+fold(const char *text, size_t width, const char *end)
 {
 	char *folded = NULL, *piece, *next;
 	size_t at = 0, n, needed;
 
-	next = xasprintf("%s" INDENT, newline());
+	next = xasprintf("%s" INDENT, end);
 	while (*text != '\0') {
 		n = clause(text);
 		piece = xstrndup(text, n);
@@ -257,16 +258,25 @@ fold(const char *text, size_t width)
 	return folded;
 }
 
+/*
+ * Returns text for a terminal that is width columns wide (0: not known): in one
+ * line if it fits, else in several, of which all but the first are indented.
+ * The caller frees it.
+ */
+char *
+say_folded(const char *text, size_t width, const char *end)
+{
+	return width < NARROW || str_columns(text) <= width ? xstrdup(text) :
+	    fold(text, width, end);
+}
+
 /* What to write for text: one line, or on a terminal as many as it takes. */
 static char *
 laid_out(const char *text)
 {
-	size_t width = in_file ? 0 : columns();
-	char *line = xasprintf("proxyhop: %s", text), *folded;
+	char *line = xasprintf("proxyhop: %s", text);
+	char *folded = say_folded(line, in_file ? 0 : columns(), newline());
 
-	if (width < NARROW || str_columns(line) <= width)
-		return line;
-	folded = fold(line, width);
 	free(line);
 	return folded;
 }

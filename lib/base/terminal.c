@@ -71,12 +71,12 @@ terminal_taken(void)
 	return taken;
 }
 
-/* Returns how many columns it has, 80 if that is not known. */
+/* Returns how many columns it has, or unknown. */
 int
-terminal_columns(void)
+terminal_columns(int unknown)
 {
 	struct winsize ws;
-	int fd, columns = 80;
+	int fd, columns = unknown;
 
 	if ((fd = open(_PATH_TTY, O_RDWR | O_NOCTTY | O_CLOEXEC)) == -1)
 		return columns;

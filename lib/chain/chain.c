@@ -212,7 +212,8 @@ ask(struct chain *c, struct link *l, struct trust *t, enum verdict *verdict)
 	char answer[ANSWER_MAX];
 	int got, status;
 
-	status = prompt(c, l, trust_question(t), 1, answer, &got);
+	status = prompt(c, l, trust_question(t), PROMPT_ECHO | PROMPT_OURS, answer,
+	    &got);
 	if (status != OK)
 		return status;
 	return trust_answer(t, got ? answer : NULL, verdict);

@@ -27,6 +27,9 @@ on_stage(void *arg, const struct link *l, uint64_t t)
 	    l->hop->name, hop, say_stage(l->stage), t - l->since,
 	    t - say_began(), l->note == NULL ? "" : ": ",
 	    l->note == NULL ? "" : l->note);
+	/* what a person takes is not what is waited for */
+	if (l->stage == STAGE_QUESTION)
+		c->sequence->began += t - l->since;
 	if (c->sequence->timing != NULL)
 		timing_stage(c->sequence->timing, l, t);
 }

@@ -46,6 +46,7 @@ json_string(const char *key, const char *s)
 static void
 json_row(const struct timing_row *r)
 {
+	say_erase();
 	printf("{\"%s\":%d,", r->route > 0 ? "route" : "hop",
 	    r->route > 0 ? r->route : r->number);
 	json_string("name", r->name);
@@ -213,6 +214,7 @@ print_table(const struct timing *timing)
 	uint64_t total = in_all(timing);
 	int number = -1, width = columns();
 
+	say_erase();
 	for (; r < end && r->route > 0; r++)
 		print_row(r, total, width);
 	for (; r < end; r++) {

@@ -85,7 +85,7 @@ static char *
 question_text(struct login *login, const char *question, int first)
 {
 	ssh_session s = login->l->session;
-	size_t width = terminal_columns(), len = strlen(question);
+	size_t width = terminal_columns(80), len = strlen(question);
 	size_t room = width > 20 ? width - 3 : 20;
 	char *lines = NULL, *text, *last, *asked = NULL;
 

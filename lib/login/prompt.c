@@ -280,15 +280,29 @@ prompt_text(const struct chain *c, const struct link *l, const char *text)
 }
 
 /*
+ * A question of our own, broken where it is too wide for the terminal; line is
+ * taken over.
+ */
+static char *
+folded(char *line)
+{
+	char *shown = say_folded(line, terminal_columns(0), "\n");
+
+	free(line);
+	return shown;
+}
+
+/*
  * Asks a person about l's hop: text, which is printable, after the user, the
  * hop's name and its number.  Lines before the last are a server's: they are
- * shown first, each marked.  The hop's time-out does not run meanwhile.
+ * shown first, each marked.  flags: PROMPT_ECHO, PROMPT_OURS.  The hop's
+ * time-out does not run meanwhile.
  * Leaves the answer, at most ANSWER_MAX bytes with its NUL, in answer, which
  * the caller wipes.  Returns OK, and in *got whether there is an answer, or
  * another status if the chain has failed meanwhile.
  */
 int
-prompt(struct chain *c, struct link *l, const char *text, int echo,
+prompt(struct chain *c, struct link *l, const char *text, int flags,
     char *answer, int *got)
 {
 	uint64_t asked = now(), deadline = c->deadline;
@@ -301,8 +315,10 @@ prompt(struct chain *c, struct link *l, const char *text, int echo,
 	if (asker == NOBODY || l->hop->batchmode == 1 || link_gone(l))
 		return OK;
 	line = prompt_text(c, l, text);
+	if ((flags & PROMPT_OURS) && asker == TERMINAL)
+		line = folded(line);
 	say_erase();
-	pid = start(asker, line, echo, &fd);
+	pid = start(asker, line, flags & PROMPT_ECHO, &fd);
 	free(line);
 	c->deadline = 0;
 	*got = read_answer(c, l, fd, answer, &status) == 0;

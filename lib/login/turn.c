@@ -166,6 +166,7 @@ auth_ask(struct login *login, const char *text, int echo, char *answer)
 		login->mute = 1;
 		return -1;
 	}
-	login->status = prompt(login->c, login->l, text, echo, answer, &got);
+	login->status = prompt(login->c, login->l, text,
+	    echo ? PROMPT_ECHO : 0, answer, &got);
 	return login->status == OK && got ? 0 : -1;
 }
