@@ -115,8 +115,59 @@ files()
 	both "the twin: a .pub of another key, IdentitiesOnly" no gw
 }
 
+# ---- no keyword is lost --------------------------------------------------------
+
+# Each keyword that ssh -G prints is a setting of a hop, which -G shows, or is
+# named with -v, or is ssh's own to work with, or the session's.
+ASKED="canonicaldomains canonicalizefallbacklocal canonicalizehostname
+    canonicalizemaxdots canonicalizepermittedcnames host ignoreunknown proxyjump
+    proxyusefdpass tag"
+SESSION="clearallforwardings dynamicforward enableescapecommandline escapechar
+    exitonforwardfailure forkafterauthentication forwardagent forwardx11
+    forwardx11timeout forwardx11trusted gatewayports localforward
+    obscurekeystroketiming permitremoteopen remotecommand remoteforward
+    requesttty sendenv sessiontype setenv stdinnull streamlocalbindmask
+    streamlocalbindunlink tunnel tunneldevice xauthlocation"
+# of other settings, or without effect here: in the manual
+WITHOUT="enablesshkeysign gssapikexalgorithms gssapirenewalforcesrekey
+    hostbasedacceptedalgorithms ipqos logverbose permitlocalcommand
+    syslogfacility updatehostkeys warnweakcrypto"
+
+keywords()
+{
+	local key lost= n=0
+	local probes=("BindAddress 127.0.0.1" "BindInterface lo"
+	    "CertificateFile $T/x" "ControlPath $T/c" "HostKeyAlias x"
+	    "IdentityAgent none" "KbdInteractiveDevices pam"
+	    "KnownHostsCommand /bin/true" "LocalCommand true"
+	    "PKCS11Provider /x" "PreferredAuthentications publickey"
+	    "RevokedHostKeys $T/x" "FingerprintHash md5" "VisualHostKey yes"
+	    "HostbasedAuthentication yes" "GSSAPIKeyExchange yes"
+	    "GSSAPIDelegateCredentials yes" "RemoteCommand x" "SetEnv A=b"
+	    "SendEnv A" "LocalForward 1 [::1]:2" "RemoteForward 1 [::1]:2"
+	    "DynamicForward 1" "LogVerbose x" "ForkAfterAuthentication yes"
+	    "ProxyCommand nc %h %p" "ChannelTimeout *=1m" "VersionAddendum x")
+
+	printf '%s\n' "IgnoreUnknown ChannelTimeout,VersionAddendum,GSSAPI*" \
+	    "${probes[@]}" "User x" "Host hop" "Port 22" >"$T/probes"
+	"$REAL" -G -W '[x]:22' -F "$T/probes" hop </dev/null 2>"$T/err" |
+	    cut -d' ' -f1 | tr '[:upper:]' '[:lower:]' | sort -u >"$T/keys"
+	bare -r none -F "$T/probes" -v -G -J hop x 22 >"$T/plan" 2>"$T/said"
+	for key in $(cat "$T/keys"); do
+		n=$((n + 1))
+		case " $(echo $ASKED $SESSION $WITHOUT) " in
+		*" $key "*) continue ;;
+		esac
+		grep -qi "^$key " "$T/plan" || grep -qi \
+		    ": $key .*: not for a hop" "$T/said" || lost="$lost $key"
+	done
+	equal "keywords of ssh -G that are lost" "$lost" ""
+	at_least "keywords" "$n" 90
+}
+
 for mode in open push quick; do
 	new_key "$T/$mode.key"
 done
 strangers
 files
+keywords

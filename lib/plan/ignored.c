@@ -13,11 +13,15 @@ static const struct {
 	const char	*fine;		/* values that change nothing */
 	const char	*instead;	/* what is so without it */
 } rows[] = {
+	{ "channeltimeout", "none", "no channel is closed for being idle" },
+	{ "fingerprinthash", "sha256", "fingerprints are those of SHA256" },
 	{ "gssapidelegatecredentials", "no false", "no ticket is passed on" },
 	{ "gssapikeyexchange", "no false", "it is not tried" },
 	{ "hostbasedauthentication", "no false", "it is not tried" },
+	{ "kbdinteractivedevices", "", "none is named to the server" },
 	{ "localcommand", "none", "it is not run" },
 	{ "versionaddendum", "none", "our version is libssh's" },
+	{ "visualhostkey", "no false", "no picture of the key is shown" },
 	{ NULL, NULL, NULL }
 };
 
