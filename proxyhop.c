@@ -306,6 +306,7 @@ main(int argc, char *argv[])
 	const char *asker = getenv(PROMPT_ASKPASS);
 	int status;
 
+	os_started_as(argv[0]);
 	if (asker != NULL && argc == 2) {
 		keep_secrets();
 		return prompt_askpass(asker, argv[1]);

@@ -204,6 +204,13 @@ os_lock_byte(int fd, off_t at)
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* main() tells its argv[0], which has to stay; Linux knows better. */
+void
+os_started_as(const char *name)
+{
+	(void)name;
+}
+
 /*
  * The file that we are, for those whom we have start us again; the caller
  * frees it.  Returns NULL if it is not known, or has been replaced meanwhile.

@@ -33,20 +33,28 @@ os_claim(const char *name, int *fd)
 	return -1;
 }
 
+static int
+unlinked_file(const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/proxyhop-%s.XXXXXXXXXX", dir, name);
+	int fd;
+
+	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
+		(void)unlink(path);
+	free(path);
+	return fd;
+}
+
 /* A file in the folder for temporary ones, unlinked at once. */
 int
 os_memory_file(const char *name)
 {
 	const char *dir = getenv("TMPDIR");
-	char *path;
-	int fd;
+	int fd = -1;
 
-	path = xasprintf("%s/proxyhop-%s.XXXXXXXXXX",
-	    dir != NULL && *dir != '\0' ? dir : _PATH_TMP, name);
-	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
-		(void)unlink(path);
-	free(path);
-	return fd;
+	if (dir != NULL && *dir == '/')
+		fd = unlinked_file(dir, name);
+	return fd != -1 ? fd : unlinked_file(_PATH_TMP, name);
 }
 
 /*
@@ -119,11 +127,42 @@ os_lock_byte(int fd, off_t at)
 	return flock(fd, LOCK_EX | LOCK_NB);
 }
 
-/* The name by which execvp(3) finds us, if PATH has our folder. */
+static const char *started_as;
+
+void
+os_started_as(const char *name)
+{
+	started_as = name;
+}
+
+/* The first of our name in PATH, as the shell has found us; NULL if none is. */
+static char *
+in_path(const char *name)
+{
+	const char *path = getenv("PATH");
+	char *all, *rest, *folder, *file, *found = NULL;
+
+	if (path == NULL)
+		return NULL;
+	rest = all = xstrdup(path);
+	while (found == NULL && (folder = strsep(&rest, ":")) != NULL) {
+		file = xasprintf("%s/%s", *folder == '\0' ? "." : folder, name);
+		if (access(file, X_OK) == 0)
+			found = realpath(file, NULL);
+		free(file);
+	}
+	free(all);
+	return found;
+}
+
+/* By the name we were started with, where that is true. */
 char *
 os_program(void)
 {
-	return xstrdup("proxyhop");
+	if (started_as == NULL)
+		return NULL;
+	return strchr(started_as, '/') == NULL ? in_path(started_as) :
+	    realpath(started_as, NULL);
 }
 
 /* Left out. */
