@@ -216,7 +216,7 @@ unsigned()
 	want gw2
 	person refuses
 	run "the agent says no" 1 "$(touch_line gw2 2 round)" \
-	    "$(refusal gw2 2 'round would do, but the agent did not sign\)')" \
+	    "$(refusal gw2 2 'round would do, but the agent did not sign;')" \
 	    -- -J gw1,gw2,gw3
 	equal "it was asked once" "$(asked)" "round "
 	takes round square
