@@ -12,7 +12,7 @@ key, and answers a request for direct-tcpip:
 	banner		refuse the login, with escapes in the login banner
 	bigbanner	a login banner of 1 MiB, refuse the login
 	manybanners	1000 login banners of 30 kB, then as echo
-	largebanners	200 login banners of 250 kB, then as echo
+	largebanners	60 login banners of 250 kB, then as echo
 	prompt		keyboard-interactive with escapes in all its texts
 	disconnect	DISCONNECT instead of an answer to the login
 	refuse		refuse the channel, with escapes
@@ -130,7 +130,7 @@ class Gate(paramiko.Transport):
 			for _ in range(1000):
 				self.banner("y" * 30000)
 		elif self.mode == "largebanners":
-			for _ in range(200):
+			for _ in range(60):
 				self.banner("y" * 250000)
 		elif self.mode == "disconnect":
 			self._send_message(message(cMSG_DISCONNECT, 2, NASTY,
