@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/libssh.h"
 
 #define PAUSE	100	/* ms before the second try; doubled each time */
 #define TRY_TIME	15	/* seconds for all tries, if nobody says */

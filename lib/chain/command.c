@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/joint.h"
 
 #define GRACE	500	/* ms a command has to end by itself */
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/joint.h"
 
 /* Is standard output a socket that a descriptor can be sent through? */
 int

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/joint.h"
 
 #define STAGGER	250	/* ms between two routes, as between two addresses */
 #define TICK	1000	/* ms between two status lines */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/joint.h"
 
 #define PATIENCE	1000	/* ms for what the target says by itself */
 #define LINE	255	/* bytes of it: RFC 4253, 4.2 */

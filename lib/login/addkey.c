@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "login/local.h"
+#include "wire/run.h"
 
 /* The value as ssh -G has it: a word, seconds, or confirm and seconds. */
 struct adding {

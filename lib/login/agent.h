@@ -8,6 +8,7 @@
 #include "login/login.h"
 
 struct key_file;
+struct run;
 
 /* agent.c: keys that only the agent holds */
 struct agent_key {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "login/local.h"
+#include "wire/libssh.h"
 
 #define DEFAULT_ORDER	"gssapi-with-mic,publickey,keyboard-interactive," \
 			"password"

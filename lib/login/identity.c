@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "login/local.h"
+#include "wire/key.h"
 
 #define LAST	100		/* behind every rank */
 

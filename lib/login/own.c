@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "login/local.h"
+#include "wire/run.h"
+#include "wire/key.h"
 
 /* What a PKCS11Provider has. */
 struct pkcs11 {

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "login/local.h"
+#include "wire/key.h"
+#include "wire/libssh.h"
 
 /*
  * Notes a key that libssh does not offer with this algorithm, and what would

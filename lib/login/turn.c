@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "login/local.h"
+#include "wire/libssh.h"
 
 #define BANNER_WAIT	1000	/* ms a login has before its banner is shown */
 #define RENEWALS_MAX	120	/* of the time a login has */

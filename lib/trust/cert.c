@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "trust/cert.h"
+#include "wire/run.h"
 
 #define CERT_HOST	2	/* SSH_CERT_TYPE_HOST */
 #define MAX_CERT	8192	/* bytes of one that is asked about */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "trust/known.h"
+#include "wire/run.h"
 
 /* Takes an argument off the command as ssh does: few bytes need a '\'. */
 static const char *

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "trust/local.h"
+#include "wire/key.h"
 
 /*
  * Returns type and fingerprint of key, as a person compares them.  The caller

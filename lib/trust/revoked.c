@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trust/local.h"
+#include "wire/run.h"
 
 #define KRL_MAGIC	"SSHKRL\n"	/* and a NUL: PROTOCOL.krl */
 

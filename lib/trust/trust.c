@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "trust/local.h"
+#include "wire/key.h"
 
 /* Returns what decides on the key of l's hop; trust_free() must follow. */
 struct trust *

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "wire/wire.h"
+#include "wire/joint.h"
 
 /* Makes a joint.  The caller owns both ends; neither blocks. */
 void

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "wire/wire.h"
+#include "wire/key.h"
 
 /* Returns SHA256:..., which the caller frees. */
 static char *

@@ -5,6 +5,8 @@
 #ifndef WIRE_LOCAL_H
 #define WIRE_LOCAL_H
 
+#include "wire/joint.h"
+#include "wire/libssh.h"
 #include "wire/relay.h"
 #include "wire/wire.h"
 
@@ -121,7 +123,7 @@ void	 watchdog_turn(struct chain *);
 uint64_t keepalive_due(const struct link *);
 int	 keepalive_step(struct chain *);
 
-/* libssh.c: what libssh tells only in its log */
+/* libssh.c: of whom libssh's log is said */
 void	 libssh_log(void);
 struct link *libssh_log_of(struct link *);
 void	 libssh_forget(struct link *);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "wire/wire.h"
+#include "wire/run.h"
 
 #define NOT_RUN		127
 #define RUN_TIME	60000			/* ms, for a program that hangs */

@@ -1,5 +1,5 @@
 /*
- * Sessions, channels, relays, keepalives, and the one poll(2).
+ * Hops in a chain: sessions, channels, and the one poll(2).
  */
 
 #ifndef WIRE_H
@@ -10,6 +10,7 @@
 #include <libssh/libssh.h>
 
 #include "plan/plan.h"
+#include "wire/failure.h"
 
 /* A time that does not come, in ms: where there is no limit. */
 #define FOREVER		(UINT64_MAX / 2)
@@ -68,28 +69,6 @@ struct link {
 	int			 agentfd;	/* libssh's, see agent.c */
 	struct credential	 credential;	/* login's */
 	struct wire		*wire;		/* lib/wire's */
-};
-
-/* What can fail; chain finds the text for all but the first two. */
-enum what {
-	FAIL_NOTHING,		/* or nobody is to be told */
-	FAIL_TEXT,		/* what text says */
-	FAIL_CONNECT,		/* no address has answered: error */
-	FAIL_SESSION,		/* it ended before the keys were exchanged */
-	FAIL_FORWARD,		/* its channel was not opened */
-	FAIL_TIMEOUT,		/* its time is over */
-	FAIL_SILENT,		/* it was up, and no longer answers */
-	FAIL_LOST		/* it was up, and has gone */
-};
-
-/* What has failed last; all zero: nothing. */
-struct failure {
-	enum what	 what;
-	struct link	*link;		/* whose fault it is */
-	enum stage	 stage;		/* it was in */
-	enum status	 status;	/* what the run ends with */
-	char		*text;		/* cause and advice, or NULL */
-	int		 error;		/* errno of FAIL_CONNECT */
 };
 
 struct own;
@@ -173,63 +152,8 @@ void	 watchdog_rest(void);
 /* keepalive.c: keepalives */
 uint64_t keepalive_silence(const struct link *);
 
-/* joint.c: how one session's channel becomes the next one's connection */
-void	 joint_open(int *, int *);
-void	 joint_block(int);
-void	 joint_unblock(int);
-int	 joint_send(int, const void *, size_t, int);
-int	 joint_pass(int, int);
-ssize_t	 joint_receive(int, void *, size_t, int *);
-
-/* failure.c: what has failed, as data */
-int	 fail(struct chain *, struct link *, enum status, const char *, ...)
-	    __attribute__((format(printf, 4, 5)));
-int	 failure_note(struct chain *, struct link *, enum what);
-void	 failure_at(struct chain *, enum stage);
-void	 failure_forget(struct chain *);
-
-/* libssh.c: what libssh tells only in its log or an error's text */
-#define LIBSSH_NO_MATCH		"kex error : no match for method"
-#define LIBSSH_NO_VERSION	"No version of SSH protocol"
-#define LIBSSH_NO_PROOF		"Failed to verify server hostkey signature"
-#define LIBSSH_RESET		"Connection reset"
-
-void	 libssh_overhear(struct link *);
-const char *libssh_error(const struct link *);
-char	*libssh_reason(const struct link *);
-int	 libssh_disconnected(const struct link *);
-int	 libssh_found(const struct link *, const char *);
-int	 libssh_stuck(const struct link *);
-const char *libssh_no_match(const struct link *, char **, char **);
-int	 libssh_must_change(const struct link *);
-char	*libssh_ruled_out(const struct link *);
-
 /* binding.c: the signature that the first key exchange had */
 const struct binding *binding_of(const struct link *);
 int	 binding_missed(const struct link *);
-
-/* run.c: programs that know more than we do */
-struct run {
-	char	*out;		/* what it wrote; a NUL behind it */
-	size_t	 len;
-	char	*said;		/* what it wrote to stderr; NULL: nothing */
-	int	 exit;		/* its status; -1: none, or too much */
-	char	*how;		/* it ended, for a failure */
-};
-
-int	 run_program(struct chain *, char *const [], const char *,
-	    struct run *);
-int	 run_with(struct chain *, char *const [], char *const [],
-	    const char *, struct run *);
-void	 run_free(struct run *);
-
-/* key.c: public keys */
-int	 key_blob(ssh_key, unsigned char **);
-char	*key_fingerprint(ssh_key);
-int	 key_same(ssh_key, ssh_key);
-ssh_key	 key_public(ssh_key);
-int	 key_in_device(ssh_key);
-int	 key_is_certificate(ssh_key);
-int	 key_certifies(ssh_key, ssh_key);
 
 #endif
