@@ -275,6 +275,8 @@ log_in(struct chain *c, struct link *l)
 		if ((status = meet(c, l)) != OK)
 			break;
 	}
+	if (status == OK)
+		auth_credential(login, &c->sequence->used[l - c->links]);
 	auth_free(login);
 	return status;
 }
@@ -643,6 +645,7 @@ chain_close(struct chain *c)
 {
 	struct sequence *s = c->sequence;
 	struct link *l;
+	int i;
 
 	while (c->n > 0) {
 		l = &c->links[--c->n];
@@ -652,6 +655,8 @@ chain_close(struct chain *c)
 		(void)command_end(c, l);
 	}
 	share_close(c);
+	for (i = 0; i < MAX_HOPS; i++)
+		free(s->used[i].key);
 	memset(s, 0, sizeof(*s));
 	memset(c, 0, sizeof(*c));
 	c->sequence = s;

@@ -396,7 +396,7 @@ unresolved(const char *reason)
 static int
 fail_prohibited(struct chain *c, struct link *l)
 {
-	const struct credential *used = &l->credential;
+	const struct credential *used = &c->sequence->used[l - c->links];
 	const char *name = l->hop->name;
 	char *key = NULL;
 	int status;

@@ -28,6 +28,7 @@ struct sequence {
 					 * it is said at once */
 	int		 refused;	/* a login was, whatever ended it: no
 					 * other route */
+	struct credential used[MAX_HOPS];	/* by the login to each link */
 	struct share	*share;		/* NULL: none is shared */
 	struct race	*race;		/* NULL: one route only */
 	struct timing	*timing;	/* NULL: no -t */

@@ -493,13 +493,13 @@ stand_in(int fd, struct agent *agent, const struct agent_key *k,
 
 /* Gives libssh fd as its agent; the last one is replaced. */
 static void
-give(struct link *l, int fd)
+give(struct login *login, int fd)
 {
-	if (l->agentfd == -1) {
-		l->agentfd = fd;	/* libssh closes it in the end */
-		ssh_set_agent_socket(l->session, l->agentfd);
+	if (login->agentfd == -1) {
+		login->agentfd = fd;	/* libssh closes it in the end */
+		ssh_set_agent_socket(login->l->session, login->agentfd);
 	} else {
-		(void)dup3(fd, l->agentfd, O_CLOEXEC);
+		(void)dup3(fd, login->agentfd, O_CLOEXEC);
 		close(fd);
 	}
 }
@@ -509,12 +509,12 @@ give(struct link *l, int fd)
  * next read on, it is one that has gone.
  */
 static void
-take_back(struct link *l)
+take_back(const struct login *login)
 {
 	int null = open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC);
 
 	if (null != -1) {
-		(void)dup3(null, l->agentfd, O_CLOEXEC);
+		(void)dup3(null, login->agentfd, O_CLOEXEC);
 		close(null);
 	}
 }
@@ -567,11 +567,11 @@ agent_login(struct login *login, struct agent *agent,
 		stand_in(pair[1], agent, k, binding_of(l), blob, len);
 	}
 	close(pair[1]);
-	give(l, pair[0]);
+	give(login, pair[0]);
 	while ((rc = pid == -1 ? SSH_AUTH_DENIED : call(login)) ==
 	    SSH_AUTH_AGAIN && auth_again(login) == 0)
 		;
-	take_back(l);
+	take_back(login);
 	if (pid != -1)
 		how = child_wait(pid);
 	agent->bound |= WIFEXITED(how) && WEXITSTATUS(how) == BOUND;

@@ -556,6 +556,9 @@ auth(struct login *login, int *denied)
 	int status;
 
 	link_stage(l, STAGE_AUTH);
+	login->agentfd = -1;	/* that of an earlier session is closed */
+	free(login->credential.key);
+	memset(&login->credential, 0, sizeof(login->credential));
 	auth_renew(login);
 	result = try_methods(login);
 	status = login->status;
@@ -591,6 +594,18 @@ auth_returns(struct login *login)
 	return 1;
 }
 
+/*
+ * auth() has returned OK: leaves in *used, in place of what it held, the key
+ * that has logged us in.  The caller frees used->key.
+ */
+void
+auth_credential(struct login *login, struct credential *used)
+{
+	free(used->key);
+	*used = login->credential;
+	login->credential.key = NULL;
+}
+
 /* Ends a login, and forgets its keys. */
 void
 auth_free(struct login *login)
@@ -603,5 +618,6 @@ auth_free(struct login *login)
 	free(login->principal);
 	free(login->no_ticket);
 	free(login->how);
+	free(login->credential.key);
 	free(login);
 }

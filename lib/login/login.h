@@ -9,10 +9,17 @@
 
 struct login;
 
+/* The key that has logged us in, for those who ask what it may do. */
+struct credential {
+	char	*key;		/* name and fingerprint; NULL: it was none */
+	int	 certificate;
+};
+
 /* auth.c: one login, method after method */
 struct login *auth_new(struct chain *, struct link *);
 int	 auth(struct login *, int *);
 int	 auth_returns(struct login *);
+void	 auth_credential(struct login *, struct credential *);
 void	 auth_free(struct login *);
 
 /* own.c: an ssh-agent of our own */

@@ -212,11 +212,11 @@ try_agent(struct login *login, struct identity *id)
 	    unsigned_by(login, id) : NULL);
 }
 
-/* The server has taken the key: with what it may do there, it is the link's. */
+/* The server has taken the key, which decides what we may do there. */
 static void
 note_credential(struct login *login, const struct identity *id)
 {
-	struct credential *credential = &login->l->credential;
+	struct credential *credential = &login->credential;
 
 	free(credential->key);
 	credential->key = xstrdup(login->last);

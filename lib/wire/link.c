@@ -23,7 +23,6 @@ link_init(struct link *l, struct chain *c, const struct hop *hop, int number)
 	memset(l, 0, sizeof(*l));
 	l->hop = hop;
 	l->number = number;
-	l->agentfd = -1;
 	l->wire = xcalloc(1, sizeof(*l->wire));
 	l->wire->listener = &c->listener;
 	l->wire->channel.joint = -1;
@@ -176,11 +175,8 @@ link_reset(struct link *l)
 
 	l->wire->dead = 0;
 	l->since = 0;
-	l->agentfd = -1;	/* the session's, which has closed it */
 	ssh_key_free(pin->key);
 	memset(pin, 0, sizeof(*pin));
-	free(l->credential.key);
-	memset(&l->credential, 0, sizeof(l->credential));
 }
 
 /* Frees what l holds, after session_drop() and forward_drop(). */

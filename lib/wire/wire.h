@@ -19,8 +19,6 @@
 #define EXIT_UNTOLD	-1
 #define EXIT_SIGNALED	-2
 
-struct link;
-
 /* Who is told what happens.  NULL: nobody. */
 struct listener {
 	/* the stage of a link is over, at that time (ms) */
@@ -48,12 +46,6 @@ struct binding {
 	size_t		 keylen, siglen;
 };
 
-/* The key that has logged us in, for those who ask what it may do. */
-struct credential {
-	char	*key;		/* name and fingerprint; NULL: it was none */
-	int	 certificate;
-};
-
 /* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
@@ -66,8 +58,6 @@ struct link {
 	char			*note;		/* what the stage has shown */
 	char			*greeting;	/* what came before a banner */
 	struct forward		 forward;
-	int			 agentfd;	/* libssh's, see agent.c */
-	struct credential	 credential;	/* login's */
 	struct wire		*wire;		/* lib/wire's */
 };
 
