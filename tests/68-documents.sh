@@ -328,7 +328,7 @@ done 4<"$T/sentences"
 # whatever README and lib/README have make do, it can
 sed -e '/^What it does not do/,$d' -e '/apt install/d' "$TOP/README" | cat - "$TOP/lib/README" |
     tr '\n' ' ' | sed 's/  */ /g' |
-    grep -oE '\bmake (install|demo|dist|static|test|layers|bench|[a-z]+-[a-z]+|deps( check| demo)?|check)' |
+    grep -oE '\bmake (install|uninstall|demo|dist|static|test|layers|bench|[a-z]+-[a-z]+|deps( check| demo)?|check)' |
     sort -u >"$T/targets"
 at_least "README: targets of make" "$(wc -l <"$T/targets")" 12
 while read -r make words <&4; do
