@@ -256,7 +256,7 @@ unblock_stdout(void)
 
 /* Carries what comes in, and what comes back. */
 static int
-run(struct chain *c, const struct plan *plan, void *arg)
+run(struct chain *c, struct plan *plan, void *arg)
 {
 	int flags, status;
 
@@ -315,6 +315,8 @@ main(int argc, char *argv[])
 	options(argc, argv, &conf);
 	say_open(conf.logfile, conf.quiet ? -1 : conf.verbose);
 	settle_in(&conf);
+	if (!conf.print && !conf.try)
+		conf.usable = share_usable;
 
 	if ((status = routes_make(&routes, &conf)) == OK) {
 		if (conf.print)

@@ -175,6 +175,31 @@ first_hop()
 	    hop $THREE -o "2:Port=${PORT[bound]}" 127.0.0.1 22
 }
 
+# ssh -J asks nobody about hops that it does not need; here one takes its time.
+unneeded()
+{
+	local start
+
+	conf "Match originalhost gw1 exec \"sleep 6\"" "	Port 1" "Match all"
+	start=$(now)
+	ssh -F "$CONF" -J gw1,gw2 -W "127.0.0.1:${PORT[echo]}" gw3 </dev/null \
+	    2>"$T/err" || fail "ssh -J, one that takes its time" "$T/err"
+	carries "one that takes its time" $THREE
+	at_most "one that takes its time: it is not waited for: ms" \
+	    $(($(now) - start)) 5000
+	equal "one that takes its time: nobody has been logged in to" \
+	    "$(logins)" "0 0 0 "
+	start=$(now)
+	refused "one that takes its time, and is needed" 2 \
+	    "^proxyhop: gw1 \(hop 1 of 3, .*:1\): connect: " \
+	    hop $THREE -o gw3:ControlPath=none -o ConnectTimeout=1 \
+	    127.0.0.1 "${PORT[echo]}"
+	at_least "one that takes its time, and is needed: ms" \
+	    $(($(now) - start)) 5900
+	conf
+	logins >/dev/null
+}
+
 # ---- its end -----------------------------------------------------------------
 
 # lose SENTENCE NAME: it is killed while it carries.
@@ -385,6 +410,7 @@ off
 refusals
 fdpass
 client
+unneeded
 first_hop
 ends
 stopped_listening

@@ -93,6 +93,7 @@ void	 child_follow(int);
 pid_t	 child_fork(int);
 pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
+int	 child_ends(pid_t, int);
 
 /* os_*.c, one for each system: what some have, and others do not */
 int	 os_parent(const char *, struct strlist *);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -75,4 +76,29 @@ child_wait(pid_t pid)
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
 	return status;
+}
+
+/*
+ * Waits for a child, but ms milliseconds at most.  Returns whether it has
+ * ended; child_wait() still has to follow.
+ */
+int
+child_ends(pid_t pid, int ms)
+{
+	uint64_t t, until = now() + ms;
+	struct timespec left = { 0, 0 };
+	sigset_t chld, old;
+	siginfo_t info = { .si_pid = 0 };
+
+	(void)sigemptyset(&chld);
+	(void)sigaddset(&chld, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &chld, &old);
+	while ((t = now()) < until && waitid(P_PID, pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) {
+		left.tv_sec = (until - t) / 1000;
+		left.tv_nsec = (until - t) % 1000 * 1000000;
+		(void)sigtimedwait(&chld, NULL, &left);
+	}
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return info.si_pid != 0;
 }

@@ -401,20 +401,22 @@ make_masters(struct chain *c, const struct hop *last)
 /*
  * The deepest hop whose connection is shared is where the chain begins, and
  * those before it are left alone.  make: it may also be one that ssh -J would
- * share.
+ * share.  What ssh was not asked because the last hop's seemed to be shared, it
+ * is asked once it turns out that it is not.
  */
 static int
-find_shared(struct chain *c, int make)
+find_shared(struct chain *c, struct plan *plan, int make)
 {
 	const struct hop *hop;
 	const char *host;
 	int absent, port, status;
 
-	TAILQ_FOREACH_REVERSE(hop, &c->plan->hops, hops, entry) {
+	TAILQ_FOREACH_REVERSE(hop, &plan->hops, hops, entry) {
 		host = after(c, hop, &port);
 		status = share_find(c, links_to(c, hop), host, port, &absent);
-		if (status == OK && absent && make &&
-		    plan_shares(c->plan, hop)) {
+		if (status == OK && c->sequence->share == NULL)
+			status = plan_complete(plan);
+		if (status == OK && absent && make && plan_shares(plan, hop)) {
 			make = 0;
 			if ((status = make_masters(c, hop)) == OK)
 				status = share_find(c, links_to(c, hop), host,
@@ -448,13 +450,13 @@ open_target(struct chain *c, int in, int out)
  * and out.  Returns OK, or another status after saying what failed.
  */
 int
-chain_open(struct chain *c, const struct plan *plan, int in, int out)
+chain_open(struct chain *c, struct plan *plan, int in, int out)
 {
 	const struct hop *hop = TAILQ_FIRST(&plan->hops);
 	int status;
 
 	begin(c, plan);
-	status = find_shared(c, 1);
+	status = find_shared(c, plan, 1);
 	if (c->n > 0 && c->sequence->given != NULL && *c->sequence->given != -1) {
 		close(*c->sequence->given);	/* its server waits for a login */
 		*c->sequence->given = -1;
@@ -545,14 +547,14 @@ first_again(struct chain *c)
  * failed.
  */
 int
-chain_first(struct chain *c, const struct plan *plan, int *fd, int tell)
+chain_first(struct chain *c, struct plan *plan, int *fd, int tell)
 {
 	struct link *l;
 	int status;
 
 	begin(c, plan);
 	*fd = -1;
-	if ((status = find_shared(c, 0)) != OK || c->n > 0)
+	if ((status = find_shared(c, plan, 0)) != OK || c->n > 0)
 		return end(c, status);
 	l = link_new(c, plan->nhops == 0 ? plan->target :
 	    TAILQ_FIRST(&plan->hops));

@@ -11,16 +11,19 @@
 
 /* chain.c: hop after hop */
 struct chain *chain_new(void);
-int	 chain_open(struct chain *, const struct plan *, int, int);
+int	 chain_open(struct chain *, struct plan *, int, int);
 int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
 void	 chain_free(struct chain *);
+
+/* share.c: a connection that an ssh of ours shares */
+int	 share_usable(const struct hop *);
 
 /* direct.c: no jump host at all */
 int	 direct(struct chain *, const struct plan *, int, int);
 
 /* race.c: the first route that answers */
-typedef int	 take_fn(struct chain *, const struct plan *, void *);
+typedef int	 take_fn(struct chain *, struct plan *, void *);
 
 int	 race_take(struct chain *, const struct routes *, take_fn *, void *);
 
@@ -29,6 +32,6 @@ int	 fdpass(struct chain *, const struct routes *);
 int	 fdpass_possible(void);
 
 /* try.c: -t */
-int	 try(struct chain *, const struct plan *, void *);
+int	 try(struct chain *, struct plan *, void *);
 
 #endif

@@ -54,7 +54,7 @@ direct_over(struct chain *c, const struct plan *plan)
 
 /* In the child: from nothing to the end; ready is told when it carries. */
 static int
-serve(struct chain *c, const struct plan *plan, void *arg)
+serve(struct chain *c, struct plan *plan, void *arg)
 {
 	int ready = *(int *)arg, fd, ours, theirs, status;
 

@@ -47,7 +47,7 @@ struct addresses {
 };
 
 /* chain.c: the first connection of a route; the end of the set-up */
-int	 chain_first(struct chain *, const struct plan *, int *, int);
+int	 chain_first(struct chain *, struct plan *, int *, int);
 void	 chain_close(struct chain *);
 void	 chain_confine(struct chain *);
 

@@ -37,7 +37,7 @@ struct packet {
 };
 
 struct runner {
-	const struct plan	*plan;
+	struct plan		*plan;
 	int			 number;	/* of the route */
 	enum {
 		RUNNER_WAITS,
@@ -73,7 +73,7 @@ send_packet(int sock, enum told told, int status, const char *text, int fd)
 
 /* In the child. */
 static void __attribute__((noreturn))
-run(const struct plan *plan, int sock)
+run(struct plan *plan, int sock)
 {
 	struct chain *c = chain_new();
 	char *line = NULL;
@@ -420,7 +420,7 @@ int
 race_take(struct chain *c, const struct routes *routes, take_fn *take, void *arg)
 {
 	static struct race race;
-	const struct plan *plan = TAILQ_FIRST(routes);
+	struct plan *plan = TAILQ_FIRST(routes);
 	struct runner *r;
 	int status;
 

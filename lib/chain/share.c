@@ -362,6 +362,17 @@ find(struct chain *c, struct share *s, const char *host, int port,
 	return open_channel(c, s, host, port, why);
 }
 
+/*
+ * Does an ssh of ours listen on hop's ControlPath, and would we use its
+ * connection?  Whether it answers, and opens a channel, is not known yet.
+ */
+int
+share_usable(const struct hop *hop)
+{
+	return hop->controlpath != NULL && unwanted(hop) == NULL &&
+	    share_listens(hop);
+}
+
 /* Does an ssh of ours listen on hop's ControlPath?  If not, errno tells why. */
 int
 share_listens(const struct hop *hop)

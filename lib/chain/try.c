@@ -71,7 +71,7 @@ listen_to(struct chain *c, struct timing *timing, int fd)
 
 /* From nothing to the target's first line. */
 static int
-climb(struct chain *c, const struct plan *plan, struct timing *timing)
+climb(struct chain *c, struct plan *plan, struct timing *timing)
 {
 	int fd, ours, theirs = -1, status;
 
@@ -99,7 +99,7 @@ climb(struct chain *c, const struct plan *plan, struct timing *timing)
  * Returns OK, or another status after saying what failed.
  */
 int
-try(struct chain *c, const struct plan *plan, void *arg)
+try(struct chain *c, struct plan *plan, void *arg)
 {
 	struct timing *timing = race_timing(c, plan);
 	int status;

@@ -5,8 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plan/local.h"
+
+#define HELD	10	/* ms; a question about the last hop takes 5 */
 
 /* What runs at the same time: each takes some 6 ms. */
 struct asking {
@@ -204,17 +207,84 @@ end_asking(struct plan *plan, struct asking *a, int failed)
 	return failed ? -1 : 0;
 }
 
+/*
+ * May a shared connection to the last hop be all that is needed?  Not if an
+ * option for one hop could be for another one than it seems to, or for none, or
+ * is of our own.
+ */
+static int
+may_share(const struct plan *plan)
+{
+	const struct option *option;
+	const struct hop *hop;
+	int named = plan->alone && plan->conf->usable != NULL;
+
+	TAILQ_FOREACH(option, &plan->conf->options, entry) {
+		if (!named || conf_own(option))
+			return 0;
+		named = option->hop == NULL;
+		TAILQ_FOREACH(hop, &plan->hops, entry)
+			named |= ask_concerns(option, hop, -1);
+	}
+	return named;
+}
+
+/* Is an ssh of ours sharing the connection to the last hop, asked about in a? */
+static int
+is_shared(const struct plan *plan, struct asking *a)
+{
+	struct hop *scratch = answers_scratch(a->hop);
+	int rc;
+
+	rc = a->hop == TAILQ_LAST(&plan->hops, hops) && a->scratch == NULL &&
+	    ask_peek(&a->ask, scratch) &&
+	    (plan->nhops > 1 || !keyword_is_set(scratch->proxyjump)) &&
+	    plan->conf->usable(scratch);
+	hop_free(scratch);
+	return rc;
+}
+
+/* All n questions but the first are of no use any more. */
+static void
+drop(struct asking *asking, int n)
+{
+	while (--n > 0) {
+		ask_drop(&asking[n].ask);
+		hop_free(asking[n].scratch);
+	}
+}
+
+/* Would all questions about n hops at once be in each other's way? */
+static int
+crowded(int n)
+{
+	return 2 * n - 1 > 2 * sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/*
+ * The last hop is asked about first: if its connection is shared, nothing else
+ * is needed.
+ */
 static int
 ask_round(struct plan *plan)
 {
+	struct hop *hop = TAILQ_LAST(&plan->hops, hops);
 	struct asking asking[2 * MAX_HOPS];
-	int i, n = 0, number = 0, rc = 0;
-	struct hop *hop;
+	int n, number = plan->nhops, rc = 0, shared;
 
-	TAILQ_FOREACH(hop, &plan->hops, entry)
-		n += begin_asking(plan, hop, ++number, &asking[n]);
-	for (i = 0; i < n; i++)
-		rc = end_asking(plan, &asking[i], rc != 0);
+	n = begin_asking(plan, hop, number, asking);
+	shared = n > 0 && may_share(plan) && crowded(number) &&
+	    ask_await(&asking[0].ask, HELD) && is_shared(plan, &asking[0]);
+	while (!shared && (hop = TAILQ_PREV(hop, hops, entry)) != NULL)
+		n += begin_asking(plan, hop, --number, &asking[n]);
+	if (shared || (n > 0 && may_share(plan) &&
+	    is_shared(plan, &asking[0]))) {
+		drop(asking, n);
+		plan->partial = 1;
+		n = 1;
+	}
+	while (n-- > 0)
+		rc = end_asking(plan, &asking[n], rc != 0);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,9 +146,9 @@ ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 	run(ask, hop, &argv);
 }
 
-/* Returns all of a memory file as a string, and closes it. */
+/* Returns all of a memory file as a string. */
 static char *
-slurp(int fd)
+contents(int fd)
 {
 	off_t size;
 	ssize_t n;
@@ -159,8 +160,26 @@ slurp(int fd)
 	if ((n = pread(fd, s, size, 0)) == -1)
 		err(RETRY, "pread");
 	s[n] = '\0';
+	return s;
+}
+
+/* The same, and closes it. */
+static char *
+slurp(int fd)
+{
+	char *s = contents(fd);
+
 	close(fd);
 	return s;
+}
+
+static void
+wait_for(struct ask *ask)
+{
+	if (ask->pid <= 0)
+		return;
+	ask->status = child_wait(ask->pid);
+	ask->pid = 0;
 }
 
 /* Turns several lines into one, for a message. */
@@ -252,6 +271,54 @@ judge(const struct ask *ask, char *answer, const char *message, int status,
 	return ANSWER_REFUSED;
 }
 
+/* Waits for ssh, but ms milliseconds at most; returns whether it has ended. */
+int
+ask_await(const struct ask *ask, int ms)
+{
+	return ask->pid <= 0 || child_ends(ask->pid, ms);
+}
+
+/*
+ * Waits for ssh and sets in hop what its answer says of sharing, and of a
+ * ProxyJump; ask_finish() or ask_drop() still has to follow.  Returns whether
+ * there is an answer.
+ */
+int
+ask_peek(struct ask *ask, struct hop *hop)
+{
+	static const char *const keys[] = { "controlmaster", "controlpath",
+	    "proxyjump" };
+	char *answer, *rest, *line, *value;
+	int found;
+	size_t i;
+
+	wait_for(ask);
+	rest = answer = contents(ask->out);
+	found = ask->pid == 0 && ask->status == 0 &&
+	    strstr(answer, "\nhostname ") != NULL;
+	while (found && (line = strsep(&rest, "\n")) != NULL) {
+		if ((value = strchr(line, ' ')) == NULL)
+			continue;
+		*value++ = '\0';
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (strcmp(line, keys[i]) == 0)
+				(void)keyword_set(hop, line, value);
+	}
+	free(answer);
+	return found;
+}
+
+/* Nobody needs the answer any more. */
+void
+ask_drop(struct ask *ask)
+{
+	if (ask->pid > 0)
+		(void)kill(ask->pid, SIGKILL);
+	wait_for(ask);
+	close(ask->out);
+	close(ask->err);
+}
+
 /*
  * Waits for ssh and sets what its answer says in the hop.  If it refuses, its
  * message is said; not so if told to be quiet, since what is wrong for one hop
@@ -262,15 +329,13 @@ ask_finish(struct ask *ask, int quiet)
 {
 	char *answer, *complaint, *message;
 	enum answer rc = ANSWER_NONE;
-	int status = -1;
 
-	if (ask->pid != -1)
-		status = child_wait(ask->pid);
+	wait_for(ask);
 	answer = slurp(ask->out);
 	complaint = slurp(ask->err);
 	message = one_line(complaint);
 	if (ask->pid != -1)
-		rc = judge(ask, answer, message, status, quiet);
+		rc = judge(ask, answer, message, ask->status, quiet);
 	free(message);
 	free(complaint);
 	free(answer);
@@ -293,8 +358,7 @@ ask_stderr(struct hop *hop, const struct question *q, const char *const *flags)
 		add(&argv, *flags, NULL);
 	ask_whom(&argv, hop, q);
 	run(&ask, hop, &argv);
-	if (ask.pid != -1)
-		(void)child_wait(ask.pid);
+	wait_for(&ask);
 	close(ask.out);
 	message = slurp(ask.err);
 	return message;

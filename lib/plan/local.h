@@ -89,12 +89,16 @@ struct question {
 struct ask {
 	struct hop	*hop;		/* borrowed; gets the answer */
 	const struct conf *conf;	/* borrowed; its options were passed */
-	pid_t		 pid;		/* -1: not running */
+	pid_t		 pid;		/* 0: it has ended; -1: never ran */
+	int		 status;	/* then, as of waitpid(2) */
 	int		 out, err;	/* what ssh wrote: memory files */
 };
 
 void	 ask_start(struct ask *, struct hop *, const struct question *);
+int	 ask_await(const struct ask *, int);
+int	 ask_peek(struct ask *, struct hop *);
 enum answer ask_finish(struct ask *, int);
+void	 ask_drop(struct ask *);
 char	*ask_stderr(struct hop *, const struct question *,
 	    const char *const *);
 void	 ask_whom(struct strlist *, const struct hop *, const struct question *);
@@ -118,6 +122,7 @@ void	 walk_drop_commands(struct plan *);
 
 /* settle.c: the last settings of a hop */
 void	 settle_times(const struct plan *, struct hop *, int);
+void	 settle_last(const struct plan *);
 int	 settle(struct plan *);
 
 /* target.c: the jump hosts where none were given */

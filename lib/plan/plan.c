@@ -71,10 +71,28 @@ plan_jump(struct plan *plan, struct conf *conf)
 	    target_jump(plan, conf);
 }
 
+/* From a list of hops to their settings. */
+static int
+make_hops(struct plan *plan)
+{
+	if (walk_hops(plan) == -1)
+		return GIVEUP;
+	if (plan->partial) {
+		settle_last(plan);
+		return OK;
+	}
+	if (walk_conflict(plan))
+		return GIVEUP;
+	walk_drop_commands(plan);
+	return settle(plan) == -1 ? GIVEUP : OK;
+}
+
 /*
  * Makes the plan for one route to its target; plan has conf, host and port,
- * and conf must outlive it.  Returns OK, or GIVEUP after saying why there is
- * none; plan_free() in either case.
+ * and conf must outlive it.  It is partial if the last hop's connection seems
+ * to be shared (conf->usable): nobody then needs to know how to get there, and
+ * ssh -J does not look, either.  Returns OK, or GIVEUP after saying why there
+ * is none; plan_free() in either case.
  */
 int
 plan_make(struct plan *plan, const char *jump)
@@ -83,10 +101,20 @@ plan_make(struct plan *plan, const char *jump)
 		return GIVEUP;
 	if (plan->nhops == 0)
 		return plan_direct(plan) == -1 ? GIVEUP : OK;
-	if (walk_hops(plan) == -1 || walk_conflict(plan))
-		return GIVEUP;
-	walk_drop_commands(plan);
-	return settle(plan) == -1 ? GIVEUP : OK;
+	return make_hops(plan);
+}
+
+/*
+ * Asks what a partial plan has left out.  Returns OK, or GIVEUP after saying
+ * what is wrong.
+ */
+int
+plan_complete(struct plan *plan)
+{
+	if (!plan->partial)
+		return OK;
+	plan->partial = plan->alone = 0;
+	return make_hops(plan);
 }
 
 /* Frees the hops; the plan can be made again. */

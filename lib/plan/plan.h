@@ -33,6 +33,7 @@ struct conf {
 	int		 quiet;		/* -q */
 	int		 help;		/* -h */
 	int		 version;	/* -V */
+	int		(*usable)(const struct hop *);	/* is it shared? */
 	const char	*host;		/* the target, as the client gave it */
 	int		 port;
 };
@@ -47,6 +48,8 @@ struct plan {
 	int		 no_ssh;	/* nobody answers ssh -G */
 	int		 no_jump;	/* ssh does not know -J */
 	const struct conf *conf;
+	int		 alone;		/* there is no other route */
+	int		 partial;	/* only the last hop was asked about */
 	int		 fixed;		/* the first one's ProxyJump is ignored */
 	char		*hostname;	/* the target's, if ssh was asked */
 	const char	*host;		/* the target; conf's, or hostname */
@@ -72,6 +75,9 @@ int	 mark_set(const struct conf *);
 /* routes.c: one plan for each route */
 int	 routes_make(struct routes *, struct conf *);
 void	 routes_free(struct routes *);
+
+/* plan.c: the rest of a plan that is partial */
+int	 plan_complete(struct plan *);
 
 /* print.c: the plan as text */
 void	 print_routes(const struct routes *);

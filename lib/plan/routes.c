@@ -100,6 +100,7 @@ routes_make(struct routes *routes, struct conf *conf)
 		if (TAILQ_FIRST(routes)->spec != NULL)
 			plan = add(routes, conf, TAILQ_FIRST(routes));
 		plan->spec = xstrdup(spec);
+		plan->alone = rest == NULL && TAILQ_FIRST(routes) == plan;
 		status = plan_make(plan, spec);
 	}
 	free(jump);

@@ -176,6 +176,16 @@ settle_hop(const struct plan *plan, struct hop *hop, int n)
 	    -1 : 0;
 }
 
+/* What the last hop needs whose connection is shared. */
+void
+settle_last(const struct plan *plan)
+{
+	struct hop *last = TAILQ_LAST(&plan->hops, hops);
+
+	settle_times(plan, last, plan->nhops);
+	raise_level(last);
+}
+
 /*
  * Finishes the settings of all hops.  Returns 0, or -1 after saying what is
  * wrong.

@@ -116,7 +116,11 @@ walk_hops(struct plan *plan)
 	int n;
 
 	for (;;) {
-		if (answers_all(plan) == -1 || circle(plan))
+		if (answers_all(plan) == -1)
+			return -1;
+		if (plan->partial)
+			return 0;
+		if (circle(plan))
 			return -1;
 		if ((n = prepend(plan)) <= 0)
 			return n;
