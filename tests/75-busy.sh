@@ -57,7 +57,7 @@ connections()
 
 for hops in door gw1,door; do
 	door 'Not allowed at this time' 100
-	refused "penalties, $hops" 2 'proxyhop: door \(hop .*: banner: it says "Not allowed at this time"; .*wait' \
+	refused "penalties, $hops" 2 'proxyhop: door \(hop .*: banner: it says "Not allowed at this time": .*wait' \
 	    hop -J "$hops" 127.0.0.1 "${PORT[echo]}"
 	equal "penalties, $hops: connections" "$(connections)" 1
 	[ "$hops" = door ] || continue
