@@ -267,6 +267,47 @@ codes()
 	leave pam
 }
 
+# asked_of STATUS COMMAND...: the helper answers with that status; how the
+# command ends, how often the ssh that shares has asked, and the logins.
+asked_of()
+{
+	local answer=$1 status=0 pid
+
+	shift
+	askpass "exit $answer"
+	"$@" </dev/null >"$T/out" 2>"$T/err" || status=$?
+	pid=$(master gw1)
+	if [ -n "$pid" ]; then
+		kill "$pid"
+		wait_gone "$pid"
+	fi
+	rm -f "$T/cm/gw1"
+	echo "$status, asked $(grep -c Allow "$T/asked"), ${pid:+a master, }$(logins)"
+}
+
+# ask and autoask: a person allows each use of the connection, as with ssh -J;
+# one that is not allowed logs in, as without.
+confirmed()
+{
+	local value
+
+	for value in ask autoask; do
+		sharing "	ControlMaster $value" "	ControlPersist 60"
+		equal "$value, allowed: ssh -J" \
+		    "$(asked_of 0 ssh -F "$CONF" -J gw1 target true)" \
+		    "0, asked 1, a master, 1 0 0 "
+		equal "$value, allowed: as ssh -J" \
+		    "$(asked_of 0 hop -J gw1 127.0.0.1 "${PORT[echo]}")" \
+		    "0, asked 1, a master, 1 0 0 "
+		equal "$value, not allowed: ssh -J" \
+		    "$(asked_of 1 ssh -F "$CONF" -J gw1 target true)" \
+		    "255, asked 1, a master, 1 0 0 "
+		equal "$value, not allowed: a login of our own" \
+		    "$(asked_of 1 hop -J gw1 127.0.0.1 "${PORT[echo]}")" \
+		    "0, asked 1, a master, 2 0 0 "
+	done
+}
+
 # Nobody answers, and we are told to go: ssh goes, too.
 left()
 {
@@ -348,6 +389,7 @@ not_made
 everywhere
 failures
 twenty
+(confirmed)
 if [ "$(id -u)" -ne 0 ]; then
 	skip "PAM of one's own needs root"
 fi
