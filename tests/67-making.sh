@@ -162,6 +162,31 @@ everywhere()
 	leave gw2 gw1
 }
 
+# ssh 6.8 to 7.5 writes this before it has read LogLevel.
+talkative()
+{
+	mkdir "$T/talkative"
+	cat >"$T/talkative/ssh" <<-END
+	#!/bin/sh
+	case \$* in
+	*-N*)	echo 'debug1: Connection established.' >&2 ;;
+	esac
+	exec $(command -v ssh) "\$@"
+	END
+	chmod 755 "$T/talkative/ssh"
+	sharing "	ControlMaster auto" "	ControlPersist 60"
+	PATH=$T/talkative:$PATH carries "debug messages of ssh are not shown" \
+	    -J gw1
+	check "an ssh that says it has made the master" [ -S "$T/cm/gw1" ]
+	leave gw1
+	PATH=$T/talkative:$PATH hop -v -J gw1 \
+	    127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
+	check "debug messages of ssh are shown with -v" \
+	    grep -q 'ssh: debug1: Connection established' "$T/err"
+	leave gw1
+	logins >/dev/null
+}
+
 failures()
 {
 	sharing "	ControlMaster auto" "	ControlPersist 60"
@@ -387,6 +412,7 @@ made
 settings
 not_made
 everywhere
+talkative
 failures
 twenty
 (confirmed)

@@ -91,6 +91,16 @@ show(struct master *m)
 	strlist_free(&m->said);
 }
 
+/*
+ * Is the line a debug message that nobody has asked for?  ssh 6.8 to 7.5 writes
+ * some before it has read LogLevel.
+ */
+static int
+is_noise(const char *line)
+{
+	return say_level() == 0 && strncmp(line, "debug", 5) == 0;
+}
+
 /* A line is there. */
 static void
 end_line(struct master *m)
@@ -99,6 +109,8 @@ end_line(struct master *m)
 		return;
 	m->line[m->len] = '\0';
 	m->len = 0;
+	if (is_noise(m->line))
+		return;
 	if (m->said.n >= MAX_LINES)
 		show(m);
 	strlist_add(&m->said, str_quote(m->line));
