@@ -154,12 +154,25 @@ meant()
 	refused "$sentence" 1 "^proxyhop: $pattern\$" hop "$@"
 }
 
+# The name of a service is a port where it is one to ssh.
+services()
+{
+	local name
+
+	for name in ssh telnet; do
+		equal "port $name, as in ssh" \
+		    "$(hop -G -J "gw1:$name" host.invalid ssh 2>&1 | head -n 1)" \
+		    "you -> $(ssh -F none -TG -J "gw1:$name" x |
+		    sed -n 's/^proxyjump //p') -> host.invalid:22"
+	done
+}
+
 # What those type who know ssh.
 slips()
 {
 	local port
 
-	for port in 99999 ssh 0; do
+	for port in 99999 SSH no-such-service 0; do
 		meant "port $port" "\"$port\": .* 1 to 65535; .* ssh is 22" \
 		    -J gw1 host.invalid "$port"
 		meant "port $port of a hop" \
@@ -234,6 +247,7 @@ usage()
 hops
 target
 options
+services
 slips
 usage
 equal "no connection was tried" \

@@ -3,7 +3,10 @@
  * ssh://[user@]host[:port], as ssh takes them after -J.
  */
 
+#include <arpa/inet.h>
+
 #include <ctype.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,13 +130,18 @@ split_port(char *s, char **host, char **port)
 	return NULL;
 }
 
+/* A number, or the name of a service, as ssh takes it. */
 static const char *
 parse_port(const char *s, int *port)
 {
+	const struct servent *service;
 	const char *errstr;
 
 	*port = strtonum(s, 1, 65535, &errstr);
-	if (errstr != NULL || !isdigit((unsigned char)*s))
+	if (errstr == NULL && isdigit((unsigned char)*s))
+		return NULL;
+	if ((service = getservbyname(s, "tcp")) == NULL ||
+	    (*port = ntohs(service->s_port)) == 0)
 		return "a port is a number from 1 to 65535; that of ssh is 22";
 	return NULL;
 }
