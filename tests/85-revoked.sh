@@ -170,8 +170,49 @@ krls()
 	stops "the beginning of a KRL" "RevokedHostKeys $T/list:1: invalid"
 }
 
+# row SENTENCE NAMES [PATTERN]: RevokedHostKeys "NAMES", as a newer ssh prints
+# several files; the older one takes it for one name and is no oracle.
+row()
+{
+	conf "Host gw$n" "UserKnownHostsFile $T/kh" "RevokedHostKeys \"$2\""
+	if [ -z "${3:-}" ]; then
+		carries "gw$n: $1" -J gw1,gw2
+	else
+		refused "gw$n: $1" 1 \
+		    "^proxyhop: gw$n \(hop $n of 2, .*\): hostkey: $3" \
+		    hop -J gw1,gw2 127.0.0.1 "${PORT[echo]}"
+	fi
+}
+
+several()
+{
+	local revoked="the host key is revoked: .*"
+
+	cp "$T/other.pub" "$T/list"
+	cp "$T/other.pub" "$T/a list"
+	ssh-keygen -q -k -f "$T/krl" "$T/other.pub" >/dev/null
+	cat "$T/other.pub" "$T/gw$n.key.pub" >"$T/bad"
+	echo nonsense >"$T/nonsense"
+	row "two files" "$T/list $T/krl"
+	row "three files, one with a blank" "$T/list $T/a list $T/krl"
+	row "a file with a blank" "$T/a list"
+	row "two files, the key in the first" "$T/bad $T/list" "$revoked$T/bad:2;"
+	row "two files, the key in the second" "$T/krl $T/bad" "$revoked$T/bad:2;"
+	row "three files, the key in the last" "$T/krl $T/list $T/bad" \
+	    "$revoked$T/bad:2;"
+	row "two files, the first is not there" "$T/none $T/list" \
+	    "RevokedHostKeys $T/none: No such file"
+	row "two files, the second is not there" "$T/list $T/none" \
+	    "RevokedHostKeys $T/none: No such file"
+	row "two files, the second is not understood" "$T/list $T/nonsense" \
+	    "RevokedHostKeys $T/nonsense:1: invalid"
+	row "a name with a blank that is not there" "$T/list list" \
+	    "RevokedHostKeys $T/list list: No such file"
+}
+
 n=1
 forms
+several
 for n in 1 2; do
 	keys
 	krls

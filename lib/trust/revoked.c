@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "trust/local.h"
 #include "wire/run.h"
@@ -97,24 +98,14 @@ is_krl(FILE *f)
 	return krl;
 }
 
-/*
- * Is the key, which may be a certificate of the key ca, revoked by the hop's
- * RevokedHostKeys?  Returns OK, and in *found 0 if not, 1 if it is, -1 if nobody
- * can know, each of the last two with a reason in *why, which the caller frees;
- * or another status if the chain has failed meanwhile.
- */
-int
-revoked_check(struct chain *c, const struct hop *hop, const struct pub *key,
+/* As revoked_check(), of one file. */
+static int
+check_file(struct chain *c, const char *file, const struct pub *key,
     const struct pub *ca, int *found, char **why)
 {
-	const char *file = hop->revokedhostkeys;
 	FILE *f;
 	int status = OK;
 
-	*found = 0;
-	*why = NULL;
-	if (file == NULL || strcasecmp(file, "none") == 0)
-		return OK;
 	if ((f = fopen(file, "re")) == NULL) {
 		*found = -1;
 		*why = xasprintf("%s: %s", file, strerror(errno));
@@ -125,5 +116,40 @@ revoked_check(struct chain *c, const struct hop *hop, const struct pub *key,
 	else
 		*found = read_list(f, file, key, ca, why);
 	fclose(f);
+	return status;
+}
+
+/*
+ * Is the key, which may be a certificate of the key ca, revoked by the hop's
+ * RevokedHostKeys?  Returns OK, and in *found 0 if not, 1 if it is, -1 if nobody
+ * can know, each of the last two with a reason in *why, which the caller frees;
+ * or another status if the chain has failed meanwhile.
+ *
+ * ssh -G prints several files, which ssh takes from 10 on, in one line without
+ * quotes, as it does one whose name has blanks.  So what is there under the
+ * whole name is one file; else a blank before a '/' divides two.  Each of them
+ * must be there and be understood.
+ */
+int
+revoked_check(struct chain *c, const struct hop *hop, const struct pub *key,
+    const struct pub *ca, int *found, char **why)
+{
+	char *copy, *file, *next;
+	int status = OK;
+
+	*found = 0;
+	*why = NULL;
+	if (hop->revokedhostkeys == NULL ||
+	    strcasecmp(hop->revokedhostkeys, "none") == 0)
+		return OK;
+	copy = xstrdup(hop->revokedhostkeys);
+	for (file = copy; file != NULL && status == OK && *found == 0;
+	    file = next) {
+		next = access(file, F_OK) == 0 ? NULL : strstr(file, " /");
+		if (next != NULL)
+			*next++ = '\0';
+		status = check_file(c, file, key, ca, found, why);
+	}
+	free(copy);
 	return status;
 }
