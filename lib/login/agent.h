@@ -32,13 +32,15 @@ int	 agent_read(struct chain *, struct link *, struct agent *,
 	    const char *);
 int	 agent_open(struct chain *, struct link *, struct agent *);
 int	 agent_again(struct login *, const struct agent *, struct agent *);
-int	 agent_login(struct login *, struct agent *, const struct agent_key *,
-	    const void *, size_t);
 int	 agent_add_provider(struct login *, struct agent *, const char *,
 	    const char *);
 int	 agent_parse(struct agent *, const unsigned char *, size_t);
 void	 agent_renew(struct agent *);
 void	 agent_close(struct agent *);
+
+/* standin.c: logging in with one of them */
+int	 agent_login(struct login *, struct agent *, const struct agent_key *,
+	    const void *, size_t);
 
 /* keeper.c: the process of an ssh-agent of our own */
 struct keeper {

@@ -49,7 +49,7 @@ struct login {
 	int		 noffered;	/* of them, on this connection */
 	char		*last;		/* of those, as the line names it */
 	struct agent	 agent;
-	int		 agentfd;	/* the session's, see agent.c; or -1 */
+	int		 agentfd;	/* the session's, see standin.c; or -1 */
 	struct credential credential;
 	int		 agent_asked;
 	int		 token_asked;	/* PKCS11Provider's */
