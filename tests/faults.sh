@@ -145,7 +145,7 @@ aim()
 	stop@next|freeze@next|stop@carry|freeze@carry)
 			lines+=("Host *" "ServerAliveInterval $ALIVE"
 			    "ServerAliveCountMax $COUNT_MAX") ;;
-	*@[0-9]*)	lines+=("ConnectTimeout $CT" "Host *"
+	*@[0-9]*)	lines+=("ConnectTimeout $((2 * CT))" "Host *"
 			    "ServerAliveInterval $ALIVE"
 			    "ServerAliveCountMax $COUNT_MAX") ;;
 	# the time to open a connection to the next hop is that one's
@@ -186,7 +186,7 @@ in_time()
 	alive)	least=$((ALIVE * COUNT_MAX * 1000 - 50))
 		most=$((ALIVE * (COUNT_MAX + 1) * 1000)) ;;
 	# whichever comes first, and all that comes before
-	any)	most=$(((CT + ALIVE * (COUNT_MAX + 1)) * 1000)) ;;
+	any)	most=$(((2 * CT + ALIVE * (COUNT_MAX + 1)) * 1000)) ;;
 	esac
 	[ "$2" -ge "$least" ] || echo "too early; "
 	[ "$2" -le $((most + SLACK)) ] || echo "too late; "
@@ -275,6 +275,7 @@ cell()
 	cell_config "$CONF" "${lines[@]}"
 	# the keepalives come first
 	[[ $fault != *@next ]] || limit=30
+	[[ $fault != *@[0-9]* ]] || limit=$((2 * CT))
 	start=$(now)
 	SSH_ASKPASS=$T/ask SSH_ASKPASS_REQUIRE=force CELL=$T/cells/$id.go \
 	    hop -J gw1,gw2,gw3 -o LoginTimeout=$limit "${to[@]}" <"$T/stream" >"$dir/out" \
