@@ -46,8 +46,23 @@ struct addresses {
 	int		 error;		/* as getaddrinfo(3) returns it */
 };
 
-/* chain.c: the first connection of a route; the end of the set-up */
+/* setup.c: one hop */
+struct link *setup_link(struct chain *, const struct hop *);
+void	 setup_limit(struct chain *, struct link *, const struct link *, int);
+int	 setup_time_left(struct chain *, int, const char *);
+int	 setup_again(struct chain *);
+int	 setup_pause(struct chain *, struct link *);
+int	 setup_hop(struct chain *, const struct hop *);
+
+/* sharing.c: the hop that the chain begins at */
+int	 sharing_find(struct chain *, struct plan *, int);
+
+/* first.c: the first connection of a route */
 int	 chain_first(struct chain *, struct plan *, int *, int);
+
+/* chain.c: the beginning and the end of the set-up */
+void	 chain_begin(struct chain *, const struct plan *);
+int	 chain_end(struct chain *, int);
 void	 chain_close(struct chain *);
 void	 chain_confine(struct chain *);
 
