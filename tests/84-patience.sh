@@ -129,7 +129,7 @@ at_most "ms until then" $(($(now) - start)) $((4000 * TEST_TIME_FACTOR))
 
 # ---- the time for a login
 
-equal "LoginTimeout, as used" "$(value 1 logintimeout -J gw1)" 120
+equal "LoginTimeout, as used" "$(value 1 logintimeout -J gw1)" 180
 equal "LoginTimeout of one hop" \
     "$(value 2 logintimeout -J gw1,gw2 -o gw2:LoginTimeout=7)" 7
 equal "LoginTimeout none" "$(value 1 logintimeout -J gw1 -o LoginTimeout=none)" 0

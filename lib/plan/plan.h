@@ -9,7 +9,8 @@
 
 #define MAX_HOPS		16
 #define MAX_ROUTES		8
-#define LOGIN_TIMEOUT		120	/* seconds of silence, if nobody says */
+/* seconds; a hop's TCP may give up an address after 130, and take the next */
+#define LOGIN_TIMEOUT		180
 #define ALIVE_INTERVAL		30	/* seconds, if nobody says */
 #define ALIVE_COUNT		30	/* of them: 15 minutes */
 #define SSH_ALIVE_COUNT		3	/* ssh's default, if somebody says */
