@@ -346,19 +346,6 @@ fail_connect(struct chain *c, struct link *l)
 	    "is it an SSH server?");
 }
 
-/* The text of RFC 4254, 5.1, with its code in *code, or NULL if none came. */
-static char *
-refusal(const struct link *l, unsigned *code)
-{
-	const char *text = ssh_get_error(l->session);
-	int n = 0;
-
-	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
-	    code, &n) != 1 || n == 0)
-		return NULL;
-	return str_quote(text + n);
-}
-
 /* The session has ended while it was to open a channel. */
 static int
 fail_opening(struct chain *c, struct link *l)
@@ -428,7 +415,7 @@ fail_forward(struct chain *c, struct link *l)
 	unsigned code = 0;
 	char *reason;
 
-	if ((reason = refusal(l, &code)) == NULL)
+	if ((reason = libssh_refusal(l, &code)) == NULL)
 		return l->forward.command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
 		    "%s would not run ForwardCommand (%s); are commands "
 		    "allowed there?", name, l->forward.command) : fail_opening(c, l);
@@ -511,7 +498,7 @@ static int
 next_refuses(const struct link *l)
 {
 	unsigned code = 0;
-	char *reason = refusal(l, &code);
+	char *reason = libssh_refusal(l, &code);
 	int refuses = reason != NULL && l->forward.command == NULL && code == 2 &&
 	    strstr(reason, "refused") != NULL;
 

@@ -343,3 +343,19 @@ libssh_ruled_out(const struct link *l)
 		return xstrdup("");
 	return NULL;
 }
+
+/*
+ * Returns why l has refused to open a channel (RFC 4254, 5.1), for a quotation,
+ * and leaves its code in *code; NULL if it has not.  The caller frees it.
+ */
+char *
+libssh_refusal(const struct link *l, unsigned *code)
+{
+	const char *text = ssh_get_error(l->session);
+	int n = 0;
+
+	if (sscanf(text, "Channel opening failure: channel %*u error (%u) %n",
+	    code, &n) != 1 || n == 0)
+		return NULL;
+	return str_quote(text + n);
+}
