@@ -23,6 +23,9 @@ def copy(a, b):
 	try:
 		while data := a.recv(65536):
 			b.sendall(data)
+	except OSError:
+		pass
+	try:
 		b.shutdown(socket.SHUT_WR)
 	except OSError:
 		pass
