@@ -46,7 +46,7 @@ import threading
 SSH = shutil.which(os.environ.get("SSH", "ssh"))
 FACTOR = int(os.environ.get("TEST_TIME_FACTOR", "1"))
 MAX_HOPS = 16
-LOGIN_TIMEOUT = "120"
+LOGIN_TIMEOUT = "180"
 ALIVE_INTERVAL = "30"
 ALIVE_COUNT = "30"
 HOME = pwd.getpwuid(os.getuid()).pw_dir
