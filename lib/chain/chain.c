@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include "chain/local.h"
-#include "wire/libssh.h"
-
 
 /* Returns a chain without links, for chain_free(). */
 struct chain *

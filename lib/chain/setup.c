@@ -83,6 +83,16 @@ setup_again(struct chain *c)
 	return 1;
 }
 
+/* Takes down the session with l, or what was to become one. */
+static void
+take_down(struct chain *c, struct link *l)
+{
+	session_drop(l);
+	(void)command_end(c, l);
+	if (l->number > 1)
+		forward_withdraw(l - 1);
+}
+
 /* Takes down what the last try has left, and waits a little. */
 int
 setup_pause(struct chain *c, struct link *l)
@@ -94,10 +104,7 @@ setup_pause(struct chain *c, struct link *l)
 	say_debug(1, "%s: %s, tried again in %u ms", l->hop->name, s->cause,
 	    s->pause);
 	link_over(c->at, s->cause);
-	session_drop(l);
-	(void)command_end(c, l);
-	if (l->number > 1)
-		forward_withdraw(l - 1);
+	take_down(c, l);
 	s->tries++;
 	c->at = l;
 	c->deadline = l->hop->connecttimeout > 0 ? s->until : FOREVER;
@@ -146,16 +153,6 @@ connect_session(struct chain *c, struct link *l, struct trust *t, int fd)
 	}
 	free(hostkeys);
 	return status;
-}
-
-/* Takes down the session with l, or what was to become one. */
-static void
-take_down(struct chain *c, struct link *l)
-{
-	session_drop(l);
-	(void)command_end(c, l);
-	if (l->number > 1)
-		forward_withdraw(l - 1);
 }
 
 /*
