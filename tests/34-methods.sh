@@ -218,130 +218,12 @@ programs()
 # does that, so a server in python3-paramiko has to.
 rounds()
 {
-	cat >"$T/server.py" <<'END'
-import socket, struct, sys, threading
-import paramiko
-from paramiko import auth_handler, common
+	local name
 
-class Server(paramiko.ServerInterface):
-	def __init__(self, how):
-		self.how, self.round = how, 0
-	def get_allowed_auths(self, user):
-		return ("password" if self.how == "change" else
-		    "keyboard-interactive")
-	def check_auth_password(self, user, password):
-		return paramiko.AUTH_FAILED
-	def ask(self):
-		return paramiko.InteractiveQuery("Two\x1b[31mfold",
-		    "Round %d\nof 2" % self.round,
-		    ("Name: ", True), ("Secret: ", False))
-	def check_auth_interactive(self, user, sub):
-		self.round = 1
-		return self.ask()
-	def check_auth_interactive_response(self, answers):
-		if answers != ["me", "secret%d" % self.round]:
-			return paramiko.AUTH_FAILED
-		self.round += 1
-		if self.round == 2:
-			return self.ask()
-		if self.round == 3:
-			return paramiko.InteractiveQuery("Last login",
-			    "two hours ago")
-		return paramiko.AUTH_SUCCESSFUL
-	def check_channel_direct_tcpip_request(self, n, origin, to):
-		self.to = to
-		return paramiko.OPEN_SUCCEEDED
-
-def answers(self, m):
-	n = m.get_int()
-	got = [m.get_text() for _ in range(n)]
-	if not got and self.transport.server_object.round == 3:
-		return self._send_auth_result(self.auth_username,
-		    "keyboard-interactive", paramiko.AUTH_SUCCESSFUL)
-	result = self.transport.server_object. \
-	    check_auth_interactive_response(got)
-	if isinstance(result, paramiko.InteractiveQuery):
-		return self._interactive_query(result)
-	self._send_auth_result(self.auth_username,
-	    "keyboard-interactive", result)
-
-handler = auth_handler.AuthHandler
-handler._server_handler_table  # a property of it
-table = dict(handler._server_handler_table.fget(
-    type("x", (handler,), {"__init__": lambda s: None})())
-    if isinstance(handler._server_handler_table, property)
-    else handler._server_handler_table)
-
-def change(self, m):
-	user, service, method = m.get_text(), m.get_text(), m.get_text()
-	if method != "password":
-		return original(self, again(user, service, method, m))
-	reply = paramiko.Message()
-	reply.add_byte(bytes([60]))
-	reply.add_string("Your password has expired")
-	reply.add_string("")
-	self.transport._send_message(reply)
-
-def again(user, service, method, rest):
-	m = paramiko.Message()
-	for word in (user, service, method):
-		m.add_string(word)
-	return paramiko.Message(m.asbytes() + rest.get_remainder())
-
-original = handler._parse_userauth_request
-handler._parse_userauth_info_response = answers
-if sys.argv[1] == "change":
-	handler._parse_userauth_request = change
-for name in ("_server_handler_table",):
-	def new(self):
-		t = dict(table)
-		t[common.MSG_USERAUTH_REQUEST] = \
-		    type(self)._parse_userauth_request
-		t[common.MSG_USERAUTH_INFO_RESPONSE] = \
-		    type(self)._parse_userauth_info_response
-		return t
-	if isinstance(getattr(handler, name), property):
-		setattr(handler, name, property(new))
-	else:
-		setattr(handler, name, new(handler.__new__(handler)))
-
-def carry(channel, to):
-	s = socket.create_connection(to)
-	def up():
-		while True:
-			data = channel.recv(4096)
-			if not data:
-				break
-			s.sendall(data)
-		s.shutdown(socket.SHUT_WR)
-	threading.Thread(target=up, daemon=True).start()
-	while True:
-		data = s.recv(4096)
-		if not data:
-			break
-		channel.sendall(data)
-	channel.close()
-
-def serve(s):
-	t = paramiko.Transport(s)
-	t.add_server_key(paramiko.ECDSAKey(filename=sys.argv[2]))
-	server = Server(sys.argv[1])
-	try:
-		t.start_server(server=server)
-		channel = t.accept(30)
-		if channel is not None:
-			carry(channel, server.to)
-	except (paramiko.SSHException, EOFError, OSError):
-		pass
-
-listener = socket.create_server(("127.0.0.1", 0))
-print("listening", listener.getsockname()[1], flush=True)
-while True:
-	threading.Thread(target=serve, args=(listener.accept()[0],),
-	    daemon=True).start()
-END
-	start_python rounds
-	start_python change
+	for name in rounds change; do
+		new_key "$T/$name.key" -t ecdsa -m PEM
+		start_python $name rounds.py $name "$T/$name.key"
+	done
 	IDENTITY=([rounds]=$T/absent [change]=$T/absent)
 	write_config gw1 gw2 gw3 rounds change
 	conf "Host *" "BatchMode no"
@@ -364,19 +246,6 @@ END
 	    --wait 'password: ' --type secret -- -J change
 	check "it says so" grep -q '^proxyhop: change (hop 1 of 1.*auth: .*has to be changed' \
 	    "$T/talk.err"
-}
-
-# start_python NAME: that server, as NAME is.
-start_python()
-{
-	new_key "$T/$1.key" -t ecdsa -m PEM
-	: >"$T/$1.log"
-	"$PYTHON" "$T/server.py" "$1" "$T/$1.key" </dev/null \
-	    >>"$T/$1.log" 2>&1 &
-	PID[$1]=$!
-	SERVERS+=("${PID[$1]}")
-	wait_for "$T/$1.log" '^listening ' || exit 1
-	PORT[$1]=$(sed -n 's/^listening //p' "$T/$1.log")
 }
 
 if "$PYTHON" -c 'import paramiko' 2>/dev/null; then

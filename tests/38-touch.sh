@@ -40,17 +40,6 @@ want()
 	done
 }
 
-# takes [KEY...]: what the servers take: id, and these.
-takes()
-{
-	local key
-
-	cp "$T/id.pub" "$T/authorized_keys"
-	for key; do
-		cat "$T/$key.pub" >>"$T/authorized_keys"
-	done
-}
-
 # begin ARGUMENTS: a line to the peer and back, in the background.
 begin()
 {

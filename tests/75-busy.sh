@@ -13,39 +13,7 @@ start_peer echo echo
 # from then on.
 door()
 {
-	[ -z "${PID[door]:-}" ] || stop door
-	: >"$T/door.log"	# not the port of the last one
-	"$PYTHON" - "$1" "$2" "${PORT[real]}" >"$T/door.log" 2>&1 <<-'END' &
-	import socket, sys, threading
-	line, times, real = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-	listener = socket.create_server(("127.0.0.1", 0))
-	print("listening %d" % listener.getsockname()[1], flush=True)
-
-	def copy(a, b):
-	    try:
-	        while data := a.recv(65536):
-	            b.sendall(data)
-	        b.shutdown(socket.SHUT_WR)
-	    except OSError:
-	        pass
-
-	while True:
-	    sock, _ = listener.accept()
-	    print("connection", flush=True)
-	    if times == 0:
-	        far = socket.create_connection(("127.0.0.1", real))
-	        for pair in (sock, far), (far, sock):
-	            threading.Thread(target=copy, args=pair, daemon=True).start()
-	        continue
-	    times -= 1
-	    if line:
-	        sock.sendall(line.encode() + b"\r\n")
-	    sock.close()
-	END
-	PID[door]=$!
-	SERVERS+=("${PID[door]}")
-	wait_for "$T/door.log" '^listening ' || exit 1
-	PORT[door]=$(sed -n 's/^listening //p' "$T/door.log")
+	start_python door door.py busy "$1" "$2" "${PORT[real]}"
 	cp "$T/real.key.pub" "$T/door.key.pub"
 	write_config gw1 door
 }

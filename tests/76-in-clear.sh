@@ -9,50 +9,11 @@ user_key
 new_key "$T/clear.key"
 start_sshd gw1
 
-# clear KIND [TEXT]: a server that sends, in clear, a banner, and then KEXINIT
+# clear KIND TEXT: a server that sends, in clear, a banner, and then KEXINIT
 # with one list replaced by TEXT, or DISCONNECT with TEXT.
 clear()
 {
-	[ -z "${PID[clear]:-}" ] || stop clear
-	: >"$T/clear.log"	# not the port of the last one
-	"$PYTHON" - "$@" >"$T/clear.log" 2>&1 <<-'END' &
-	import os, socket, struct, sys
-	kind, text = sys.argv[1], sys.argv[2].encode()
-	listener = socket.create_server(("127.0.0.1", 0))
-	print("listening %d" % listener.getsockname()[1], flush=True)
-
-	def string(s):
-	    return struct.pack(">I", len(s)) + s
-
-	def packet(payload):
-	    pad = 8 - (len(payload) + 5) % 8
-	    pad += 8 if pad < 4 else 0
-	    return struct.pack(">IB", len(payload) + pad + 1, pad) + payload + \
-	        b"\0" * pad
-
-	lists = {"kex": b"curve25519-sha256", "key": b"ssh-ed25519",
-	    "cipher": b"aes128-ctr", "mac": b"hmac-sha2-256"}
-	if kind in lists:
-	    lists[kind] = text
-	kexinit = bytes([20]) + os.urandom(16) + b"".join(string(s) for s in (
-	    lists["kex"], lists["key"], lists["cipher"], lists["cipher"],
-	    lists["mac"], lists["mac"], b"none", b"none", b"", b"")) + b"\0" * 5
-	goodbye = bytes([1]) + struct.pack(">I", 2) + string(text) + string(b"")
-	while True:
-	    sock, _ = listener.accept()
-	    try:
-	        sock.sendall(b"SSH-2.0-OpenSSH_5.3\r\n" +
-	            packet(goodbye if kind == "goodbye" else kexinit))
-	        while sock.recv(65536):
-	            pass
-	    except OSError:
-	        pass
-	    sock.close()
-	END
-	PID[clear]=$!
-	SERVERS+=("${PID[clear]}")
-	wait_for "$T/clear.log" '^listening ' || exit 1
-	PORT[clear]=$(sed -n 's/^listening //p' "$T/clear.log")
+	start_python clear clear.py "$@"
 	write_config gw1 clear
 }
 

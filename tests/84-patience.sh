@@ -137,48 +137,11 @@ carries "without a limit for the login" -J gw1,gw2 -o LoginTimeout=0
 
 # ---- lines before the banner
 
-# door LINES LENGTH [before]: a server that says so many lines of that many
-# bytes, a few at a time, and then is gw1.
+# door LINES LENGTH: a server that says so many lines of that many bytes, a few
+# at a time, and then is gw1.
 door()
 {
-	[ -z "${PID[door]:-}" ] || stop door
-	: >"$T/door.log"	# not the port of the last one
-	"$PYTHON" - "$1" "$2" "${PORT[gw1]}" >"$T/door.log" 2>&1 <<-'END' &
-	import socket, sys, threading
-	lines, length, real = map(int, sys.argv[1:])
-	listener = socket.create_server(("127.0.0.1", 0))
-	print("listening %d" % listener.getsockname()[1], flush=True)
-
-	def copy(a, b):
-	    try:
-	        while data := a.recv(65536):
-	            b.sendall(data)
-	        b.shutdown(socket.SHUT_WR)
-	    except OSError:
-	        pass
-
-	def serve(sock):
-	    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-	    far = socket.create_connection(("127.0.0.1", real))
-	    threading.Thread(target=copy, args=(sock, far), daemon=True).start()
-	    text = b"".join((b"line %d \x1b[31m" % i).ljust(length, b"x")[:length] +
-	        (b"\r\n", b"\n")[i % 2] for i in range(lines))
-	    try:
-	        sock.sendall(text)
-	        for _ in range(10):        # the banner in pieces
-	            sock.sendall(far.recv(1))
-	        copy(far, sock)
-	    except OSError:
-	        far.shutdown(socket.SHUT_RDWR)
-
-	while True:
-	    sock, _ = listener.accept()
-	    threading.Thread(target=serve, args=(sock,), daemon=True).start()
-	END
-	PID[door]=$!
-	SERVERS+=("${PID[door]}")
-	wait_for "$T/door.log" '^listening ' || exit 1
-	PORT[door]=$(sed -n 's/^listening //p' "$T/door.log")
+	start_python door door.py lines "$1" "$2" "${PORT[gw1]}"
 	cp "$T/gw1.key.pub" "$T/door.key.pub"
 	write_config gw1 gw2 door
 }

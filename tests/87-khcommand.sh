@@ -31,16 +31,6 @@ exit 3
 END
 chmod +x "$T/command" "$T/hangs" "$T/dies"
 
-# ssh_in: does ssh get in at gw$n with $CONF?
-ssh_in()
-{
-	local way=()
-
-	[ "$n" -eq 1 ] || way=(-J gw1)
-	timeout 20 setsid -w ssh -F "$CONF" "${way[@]}" "gw$n" true \
-	    </dev/null >"$T/ssh.out" 2>&1
-}
-
 # passes SENTENCE COMMAND [LINES...]: ssh gets in, and so do we, with the same
 # calls of the command.
 passes()
@@ -51,7 +41,7 @@ passes()
 	conf "Host gw$n" "UserKnownHostsFile $T/kh" \
 	    "KnownHostsCommand $command" "$@"
 	: >"$T/calls"
-	check "$sentence: ssh gets in" ssh_in
+	check "$sentence: ssh gets in" ssh_in "$(seq -s, -f gw%g "$n")"
 	mv "$T/calls" "$T/calls.ssh"
 	: >"$T/calls"
 	carries "$sentence" -J gw1,gw2
@@ -69,7 +59,7 @@ stops()
 	shift 4
 	conf "Host gw$n" "UserKnownHostsFile $T/kh" \
 	    "KnownHostsCommand $command" "$@"
-	if ssh_in; then
+	if ssh_in "$(seq -s, -f gw%g "$n")"; then
 		fail "$sentence: ssh refuses" "$T/ssh.out"
 	else
 		ok "$sentence: ssh refuses"

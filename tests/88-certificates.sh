@@ -40,13 +40,6 @@ write_config $names
 echo "@cert-authority * $(cut -d' ' -f1,2 "$T/ca.pub")" >"$T/ca.line"
 cp "$T/ca.line" "$T/kh"
 
-# ssh_in NAME: does ssh get in with $CONF?
-ssh_in()
-{
-	timeout 20 setsid -w ssh -F "$CONF" "$1" true </dev/null \
-	    >"$T/ssh.out" 2>&1
-}
-
 # use NAME LINES...: its settings.
 use()
 {
@@ -234,12 +227,7 @@ name="[127.0.0.1]:${PORT[plain]}"
 echo "$name $(cut -d' ' -f1,2 "$T/good.key-cert.pub")" >>"$cache"
 stops "another key's certificate, replayed" plain "is not known .*no certif"
 # and neither does a gateway that shows it, whose own key is another one
-"$PYTHON" "$TESTS/spoiled.py" "${PORT[good]}" replay "${PORT[plain]}" \
-    </dev/null >"$T/replay.log" 2>&1 &
-PID[replay]=$!
-SERVERS+=("${PID[replay]}")
-wait_for "$T/replay.log" '^listening '
-PORT[replay]=$(sed -n 's/^listening //p' "$T/replay.log")
+start_python replay spoiled.py "${PORT[good]}" replay "${PORT[plain]}"
 conf "$(host_block replay)" "UserKnownHostsFile $T/kh" "Host good" \
     "UserKnownHostsFile $T/kh"
 for hops in replay good,replay; do
@@ -297,12 +285,7 @@ at_most "twenty at once: connections" "$(connections good)" 21
 equal "the cache is ours alone" "$(stat -c %a "$cache")" 600
 
 # A host that does not answer keeps nobody from asking another one.
-"$PYTHON" "$TESTS/spoiled.py" "${PORT[good]}" silent </dev/null \
-    >"$T/stuck.log" 2>&1 &
-PID[stuck]=$!
-SERVERS+=("${PID[stuck]}")
-wait_for "$T/stuck.log" '^listening '
-PORT[stuck]=$(sed -n 's/^listening //p' "$T/stuck.log")
+start_python stuck spoiled.py "${PORT[good]}" silent
 rm -f "$cache"
 conf "$(host_block stuck)" "ConnectTimeout 9" "UserKnownHostsFile $T/kh" \
     "Host good" "UserKnownHostsFile $T/kh"
@@ -317,12 +300,7 @@ wait $stuck
 # A stranger answers where the certificate is asked for: bounded, and no proof.
 rm -f "$cache"
 for mode in silent close never lines huge ignore noise; do
-	"$PYTHON" "$TESTS/spoiled.py" "${PORT[good]}" $mode </dev/null \
-	    >"$T/$mode.log" 2>&1 &
-	PID[$mode]=$!
-	SERVERS+=("${PID[$mode]}")
-	wait_for "$T/$mode.log" '^listening '
-	PORT[$mode]=$(sed -n 's/^listening //p' "$T/$mode.log")
+	start_python $mode spoiled.py "${PORT[good]}" $mode
 	conf "$(host_block $mode)" "UserKnownHostsFile $T/kh" \
 	    "ConnectTimeout 2"
 	# what has hung up is asked once more

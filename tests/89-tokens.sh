@@ -42,17 +42,6 @@ with()
 	forget gw1
 }
 
-# takes [KEY...]: what the servers take: id, and these.
-takes()
-{
-	local key
-
-	cp "$T/id.pub" "$T/authorized_keys"
-	for key; do
-		cat "$T/$key.pub" >>"$T/authorized_keys"
-	done
-}
-
 gone()
 {
 	wait_until '[ -z "$(hop_pids)" ] && [ -z "$(ls "$T/run")" ] &&

@@ -28,8 +28,9 @@ has the other end.
 import os
 import socket
 import sys
-import threading
 import time
+
+import raw
 
 mode, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
@@ -47,15 +48,6 @@ def connect():
 	return socket.create_connection((host, port))
 
 
-def copy(a, b):
-	try:
-		while data := a.recv(65536):
-			b.sendall(data)
-		b.shutdown(socket.SHUT_WR)
-	except OSError:
-		pass
-
-
 def behind():
 	ours, theirs = socket.socketpair()
 	if os.fork() > 0:
@@ -63,10 +55,7 @@ def behind():
 	theirs.close()
 	os.dup2(os.open(os.devnull, os.O_RDWR), 0)
 	os.dup2(0, 1)
-	far = connect()
-	thread = threading.Thread(target=copy, args=(ours, far))
-	thread.start()
-	copy(far, ours)
+	raw.join(ours, port)
 	os._exit(0)
 
 

@@ -391,12 +391,14 @@ start_sshd()
 }
 
 # start_python NAME SCRIPT [arguments]: a server of tests/ that says
-# "listening PORT"; its lines go to $T/NAME.log.
+# "listening PORT", in place of the last one of that name; its lines go to
+# $T/NAME.log.
 start_python()
 {
 	local name=$1 script=$2 log=$T/$1.log
 
 	shift 2
+	[ -z "${PID[$name]:-}" ] || stop "$name"
 	: >"$log"
 	"$PYTHON" "$TESTS/$script" "$@" </dev/null >>"$log" 2>&1 &
 	PID[$name]=$!
@@ -415,7 +417,6 @@ start_peer()
 # the last one's place; the configuration is for gw1 and bad.
 start_bad()
 {
-	[ -z "${PID[bad]:-}" ] || stop bad
 	start_python bad "$@" "$T/bad.key"
 	write_config gw1 bad
 }
@@ -472,6 +473,17 @@ user_key()
 {
 	new_key "$T/id"
 	cp "$T/id.pub" "$T/authorized_keys"
+}
+
+# takes [KEY...]: what the servers take: id, and these.
+takes()
+{
+	local key
+
+	cp "$T/id.pub" "$T/authorized_keys"
+	for key; do
+		cat "$T/$key.pub" >>"$T/authorized_keys"
+	done
 }
 
 # gateways [sshd_config lines...]: gw1, gw2, gw3 and target.
@@ -552,6 +564,16 @@ via()
 	shift
 	timeout $((60 * TEST_TIME_FACTOR)) setsid -w ssh -F "$CONF" \
 	    -o ProxyCommand="$(hop_cmd "$hops")" target "$@"
+}
+
+# ssh_in HOPS: does ssh get in with $CONF at the last of them, through the others?
+ssh_in()
+{
+	local last=${1##*,} through=()
+
+	[ "$last" = "$1" ] || through=(-J "${1%,*}")
+	timeout $((20 * TEST_TIME_FACTOR)) setsid -w ssh -F "$CONF" \
+	    "${through[@]}" "$last" true </dev/null >"$T/ssh.out" 2>&1
 }
 
 # carries SENTENCE HOP-ARGUMENTS: a line goes to the peer "echo" and comes back;

@@ -14,42 +14,20 @@ so many seconds late comes
 """
 
 import argparse
-import socket
-import threading
 import time
 
-
-def copy(a, b):
-	try:
-		while data := a.recv(65536):
-			b.sendall(data)
-	except OSError:
-		pass
-	try:
-		b.shutdown(socket.SHUT_WR)
-	except OSError:
-		pass
+import raw
 
 
-def serve(near, args):
-	far = socket.create_connection(("127.0.0.1", args.port))
-	threading.Thread(target=copy, args=(near, far), daemon=True).start()
-	while args.mode == "kex":
-		byte = far.recv(1)
-		near.sendall(byte)
-		if byte in (b"", b"\n"):
-			break
-	time.sleep(args.seconds)
-	copy(far, near)
-
-
-def relay(args):
-	listener = socket.create_server(("127.0.0.1", 0))
-	print("listening %d" % listener.getsockname()[1], flush=True)
-	while True:
-		near, _ = listener.accept()
-		threading.Thread(target=serve, args=(near, args),
-		    daemon=True).start()
+def serve(near, _, args):
+	with raw.reach(near, args.port) as far:
+		while args.mode == "kex":
+			byte = far.recv(1)
+			near.sendall(byte)
+			if byte in (b"", b"\n"):
+				break
+		time.sleep(args.seconds)
+		raw.copy(far, near)
 
 
 def gateway(args):
@@ -76,7 +54,10 @@ def main():
 	parser.add_argument("port", type=int)
 	parser.add_argument("hostkey")
 	args = parser.parse_args()
-	(gateway if args.mode == "open" else relay)(args)
+	if args.mode == "open":
+		gateway(args)
+	else:
+		raw.listen(serve, args)
 
 
 if __name__ == "__main__":

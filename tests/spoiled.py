@@ -21,74 +21,46 @@ import os
 import socket
 import struct
 import sys
-import threading
+
+import raw
 
 
-def packet(payload):
-    padding = 8 - (5 + len(payload)) % 8
-    padding += 8 if padding < 4 else 0
-    return (struct.pack(">IB", 1 + len(payload) + padding, padding) +
-            payload + bytes(padding))
-
-
-def copy(source, sink):
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+def asks(client):
+	"""Is this the connection in which proxyhop asks for a certificate?"""
+	return b"proxyhop" in client.recv(64, socket.MSG_PEEK)
 
 
 def forward(client, port, mode):
-    if mode == "never" and b"proxyhop" in client.recv(64, socket.MSG_PEEK):
-        client.close()
-        return
-    if mode == "replay" and b"proxyhop" not in client.recv(64,
-                                                           socket.MSG_PEEK):
-        port = int(sys.argv[3])
-    server = socket.create_connection(("127.0.0.1", port))
-    threading.Thread(target=copy, args=(client, server), daemon=True).start()
-    copy(server, client)
-    client.close()
-    server.close()
+	if mode == "never" and asks(client):
+		return
+	if mode == "replay" and not asks(client):
+		port = int(sys.argv[3])
+	raw.join(client, port)
 
 
 def spoil(client, mode):
-    banner = b"SSH-2.0-spoiled\r\n"
-    try:
-        if mode == "silent":
-            while client.recv(65536):
-                pass
-        elif mode == "lines":
-            while True:
-                client.sendall(b"not yet\r\n" * 1000)
-        elif mode == "huge":
-            client.sendall(banner + b"\xff" * 65536)
-        elif mode == "ignore":
-            client.sendall(banner)
-            while True:
-                client.sendall(packet(b"\x02" + struct.pack(">I", 8000) +
-                                      bytes(8000)))
-        elif mode == "noise":
-            client.sendall(banner + os.urandom(65536))
-    except OSError:
-        pass
-    client.close()
+	banner = b"SSH-2.0-spoiled\r\n"
+	if mode == "silent":
+		raw.drain(client)
+	elif mode == "lines":
+		while True:
+			client.sendall(b"not yet\r\n" * 1000)
+	elif mode == "huge":
+		client.sendall(banner + b"\xff" * 65536)
+	elif mode == "ignore":
+		client.sendall(banner)
+		while True:
+			client.sendall(raw.packet(b"\x02" +
+			    struct.pack(">I", 8000) + bytes(8000)))
+	elif mode == "noise":
+		client.sendall(banner + os.urandom(65536))
 
 
-def main():
-    port, mode = int(sys.argv[1]), sys.argv[2]
-    listener = socket.create_server(("127.0.0.1", 0))
-    print("listening", listener.getsockname()[1], flush=True)
-    number = 0
-    while True:
-        client, _ = listener.accept()
-        number += 1
-        target, args = (spoil, (client, mode)) if number == 1 and (
-            mode != "replay") else (
-            forward, (client, port, mode))
-        threading.Thread(target=target, args=args, daemon=True).start()
+def serve(client, number, port, mode):
+	if number == 1 and mode != "replay":
+		spoil(client, mode)
+	else:
+		forward(client, port, mode)
 
 
-main()
+raw.listen(serve, int(sys.argv[1]), sys.argv[2])

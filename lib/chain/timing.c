@@ -18,7 +18,6 @@
 #define COLUMNS	80	/* of a terminal that does not say */
 #define BEFORE	22	/* columns before the bar, and 2 after it */
 
-
 struct timing {
 	struct timing_row	*rows;
 	size_t		 n;
