@@ -3,6 +3,7 @@
  * outlives us unless it is to.
  */
 
+#include <sys/select.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -78,6 +79,23 @@ child_wait(pid_t pid)
 	return status;
 }
 
+static void
+woken(int sig)
+{
+	(void)sig;
+}
+
+/* Sleeps for ms milliseconds, or until SIGCHLD comes, which is blocked here. */
+static void
+sleep_until_child(uint64_t ms, const sigset_t *before)
+{
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+	sigset_t mask = *before;
+
+	(void)sigdelset(&mask, SIGCHLD);
+	(void)pselect(0, NULL, NULL, NULL, &left, &mask);
+}
+
 /*
  * Waits for a child, but ms milliseconds at most.  Returns whether it has
  * ended; child_wait() still has to follow.
@@ -85,20 +103,19 @@ child_wait(pid_t pid)
 int
 child_ends(pid_t pid, int ms)
 {
+	struct sigaction old, sa = { .sa_handler = woken };
 	uint64_t t, until = now() + ms;
-	struct timespec left = { 0, 0 };
-	sigset_t chld, old;
+	sigset_t chld, before;
 	siginfo_t info = { .si_pid = 0 };
 
 	(void)sigemptyset(&chld);
 	(void)sigaddset(&chld, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &chld, &old);
+	(void)sigprocmask(SIG_BLOCK, &chld, &before);
+	(void)sigaction(SIGCHLD, &sa, &old);
 	while ((t = now()) < until && waitid(P_PID, pid, &info,
-	    WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) {
-		left.tv_sec = (until - t) / 1000;
-		left.tv_nsec = (until - t) % 1000 * 1000000;
-		(void)sigtimedwait(&chld, NULL, &left);
-	}
-	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	    WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
+		sleep_until_child(until - t, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)sigaction(SIGCHLD, &old, NULL);
 	return info.si_pid != 0;
 }

@@ -16,11 +16,12 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
-#include <stddef.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <paths.h>
+#include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,16 @@ os_has_aes(void)
 	free(line);
 	fclose(f);
 	return found;
+}
+
+/*
+ * Returns the event by which poll(2) tells that the far end has closed while
+ * there is still something to read; 0 if nothing tells.
+ */
+short
+os_pollclosed(void)
+{
+	return POLLRDHUP;
 }
 
 /*

@@ -151,7 +151,8 @@ str_visible(const char *s)
 			    (unsigned char)s[1]);
 			s++;
 		} else {
-			to = mempcpy(to, s, n);
+			memcpy(to, s, n);
+			to += n;
 			s += n;
 		}
 	}

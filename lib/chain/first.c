@@ -33,7 +33,7 @@ has_banner(const char *data, size_t n)
 static int
 greeted(struct chain *c, struct link *l, int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN | POLLRDHUP };
+	struct pollfd pfd = { .fd = fd, .events = POLLIN | os_pollclosed() };
 	static char data[PEEK];
 	ssize_t n;
 	int status;
@@ -51,7 +51,7 @@ greeted(struct chain *c, struct link *l, int fd)
 		    n == sizeof(data) - 1 || (pfd.revents & ~POLLIN) != 0)
 			return fail_unanswered(c, l, data);
 		/* what has come is still there, and would wake us at once */
-		pfd.events = POLLRDHUP | (n > 0 ? 0 : POLLIN);
+		pfd.events = os_pollclosed() | (n > 0 ? 0 : POLLIN);
 	}
 }
 
