@@ -403,7 +403,46 @@ by_ssh()
 	conf
 }
 
+# traced NAME [ARGUMENTS]: what such a run calls to start a process, to connect
+# and to wait, a file each process.
+traced()
+{
+	local what=execve,connect,close,poll,ppoll,select,pselect6,waitid
+
+	# the leak checker cannot work under strace
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+	    timeout $((60 * TEST_TIME_FACTOR)) setsid -w \
+	    strace -ff -qq -e trace=$what -e signal=none -o "$T/trace.$1" \
+	    "$PROXYHOP" -F "$CONF" $THREE "${@:2}" 127.0.0.1 "${PORT[echo]}" \
+	    </dev/null >"$T/out" 2>"$T/err"
+	equal "strace, $1: status, no word" "$? $(cat "$T/err")" "0 "
+}
+
+# Where nobody listens that is known at once, and costs nothing else: no
+# process, and no wait before the next thing is done.
+nobody()
+{
+	if [ -n "$PROXYHOP_WRAP" ] ||
+	    ! strace -f -qq -o "$T/trace" true 2>/dev/null; then
+		echo "	no strace"
+		return
+	fi
+	traced none -o ControlPath=none
+	traced nobody
+	equal "where nobody listens: processes, as without asking" \
+	    "$(grep -h '^execve(.* = 0' "$T"/trace.nobody.* | wc -l)" \
+	    "$(grep -h '^execve(.* = 0' "$T"/trace.none.* | wc -l)"
+	equal "where nobody listens: it is not asked about without a path" \
+	    "$(grep -hF "$T/cm/" "$T"/trace.none.* | wc -l)" 0
+	grep -hFA2 "$T/cm/" "$T"/trace.nobody.* >"$T/asked"
+	at_least "where nobody listens: each hop is asked for" \
+	    "$(grep -c 'connect(.* = -1 ENOENT' "$T/asked")" 3
+	check "where nobody listens: nobody is waited for" bash -c \
+	    '! grep -vE "^(connect|close|--)" "$1"' - "$T/asked"
+}
+
 start_peer both closer 3000000
+nobody
 last_hop
 control_master
 off

@@ -117,6 +117,11 @@ class Bench:
 			return {"ms": run["first_ms"], "cpu": run["cpu"] * 1e3}
 		return measure
 
+	def asks(self, peer, hops):
+		"""Of many, as the difference is a small one."""
+		return {"ms": statistics.median(self.carry("hello", 0, peer,
+		    hops)["first_ms"] for _ in range(9))}
+
 	def ride(self, peer, hops):
 		"""The CPU is that of the client; the master has its own."""
 		self.peers.share(hops)
@@ -264,6 +269,9 @@ class Bench:
 			"that", "ms", False)], TWO, every, quick,
 			self.warm(rtt)) for rtt, quick in ((0, [1, 3]),
 			(100, []))),
+		    Row("asks", [("ms", "first byte, asked for shared "
+			"connections that are not there", "ms", False)],
+			["proxyhop", "proxyhop asks"], every, [1], self.asks),
 		    Row("ride", [("cpu", "CPU for a GiB down, shared, without "
 			"the master's", "s", False), ("rate", "rate meanwhile",
 			"MB/s", True)], TWO, every, [3], self.ride),

@@ -36,7 +36,7 @@ class Peers:
 		    shutil.which(name) else name + " is missing")
 
 	def config(self, rtt, kind=""):
-		"""An ssh_config; the kinds are "", ".agent", ".gcm"
+		"""An ssh_config; the kinds are "", ".agent", ".asks", ".gcm"
 		and ".shared"."""
 		return "%s/conf.%d%s" % (self.work, rtt, kind)
 
@@ -56,7 +56,8 @@ class Peers:
 		    name] for name in names]
 		end = self.port["ends"]
 		conf = self.config(rtt, ".agent" if agent else
-		    ".shared" if shared else ".gcm" if "gcm" in peer else "")
+		    ".shared" if shared else ".gcm" if "gcm" in peer else
+		    ".asks" if peer.endswith("asks") else "")
 		env = {}
 		if agent:
 			env["SSH_AUTH_SOCK"] = self.work + "/agent"
