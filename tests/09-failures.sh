@@ -176,7 +176,7 @@ ends_by()
 	start=$(now)
 	kill -"$1" "$pid"
 	wait_gone "$pid" 5
-	at_most "$2: ms" $(($(now) - start)) $((1000 * TEST_TIME_FACTOR))
+	at_most "$2: ms" $(($(now) - start)) $AT_ONCE
 	wait "$pid" 2>/dev/null || status=$?
 	equal "$2: by the signal itself" "$status" $((128 + $(kill -l "$1")))
 	equal "$2: silent" "$(cat "$T/err")" ""

@@ -6,7 +6,6 @@
 . "$(dirname "$0")/harness.sh"
 . "$TESTS/faults.sh"
 
-AT_ONCE=$((100 * TEST_TIME_FACTOR))	# ms
 NEXT=$((ALIVE * 1000 + AT_ONCE))	# ms: the next keepalive
 
 # hold ID FAULT HOP: where the job's chain goes, and its ssh_config.

@@ -13,7 +13,6 @@ for peer in echo silent bound; do
 done
 ssh-keygen -q -t ed25519 -N sesame -C sealed -f "$T/sealed" </dev/null
 cat "$T/sealed.pub" >>"$T/authorized_keys"
-AT_ONCE=$((100 * TEST_TIME_FACTOR))	# ms
 SLACK=$((1500 * TEST_TIME_FACTOR))	# ms for all that is not waiting
 start_slow held --hold "$T/go" gw2
 
