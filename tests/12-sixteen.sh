@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Goal: a chain of sixteen gateways carries; seventeen are refused before
-# anything is connected.
+# anything is connected; -t shows it on 80 columns, and on 200, whatever their
+# names are, and what fails stands below that.
 
 . "$(dirname "$0")/harness.sh"
 
@@ -60,3 +61,66 @@ equal "nothing was connected" "$(grep -c '^Connection from' "$T/many.log")" 0
 via gwa true >"$T/out" 2>"$T/err"
 equal "one gateway is seen to connect" \
     "$(grep -c '^Connection from' "$T/many.log")" 1
+
+# ---- -t with long names ------------------------------------------------------
+
+# long NAME: what a jump host is called where names are long.
+long()
+{
+	echo "$1-bastion-behind-the-other.ap-southeast-2.compute.example.org"
+}
+
+# The ninth, gwi, has one that no line of a terminal holds.
+name_of()
+{
+	case $1 in
+	gwi)	echo "$(long "$1").$(printf '%040d' 0 | tr 0 x)" ;;
+	*)	long "$1" ;;
+	esac
+}
+
+chain=
+for name in $names; do
+	cat <<-END
+	Host $(name_of "$name")
+	HostName 127.0.0.1
+	HostKeyAlias [127.0.0.1]:${PORT[$name]}
+	Port ${PORT[$name]}
+	IdentityFile $T/id
+	END
+done >"$T/names"
+for name in $names; do
+	chain=$chain${chain:+,}$(name_of "$name")
+done
+mapfile -t lines <"$T/names"
+conf "${lines[@]}"
+user=somebody-with-a-long-name-who-has-no-login-here
+
+# shown SENTENCE HOPS LOGINS: the table has so many of them.
+shown()
+{
+	equal "$1: hops" "$(grep -c '^hop [0-9]* gw' "$T/screen")" "$2"
+	equal "$1: logins" "$(grep -c '^  auth .*| publickey' "$T/screen")" \
+	    "$3"
+}
+
+for width in 80 200; do
+	screen $width -t -J "$chain" 127.0.0.1 "${PORT[target]}"
+	at_most "-t, $width columns" "$(widest)" $width
+	shown "-t, $width columns" 16 16
+	check "-t, $width columns: the target" \
+	    grep -q '^  banner .*| SSH-2\.0-' "$T/screen"
+	screen $width -t -J "$chain" -o 9:User=$user 127.0.0.1 "${PORT[target]}"
+	shown "-t, $width columns, hop 9 fails" 9 8
+	tr -d '\r' <"$T/screen" | awk -v width=$width '
+		/^proxyhop:/ { below = NR }
+		!below && length > width { wide++ }
+		/^  auth .*FAILED$/ { rung = NR }
+		/^  in all/ { all = NR }
+		END { exit wide || !(rung && all > rung && below > all) }'
+	equal "-t, $width columns: what failed stands below a table that fits" \
+	    "${PIPESTATUS[*]}" "0 0"
+	tr -d '\r\n' <"$T/screen" | sed 's/  */ /g' >"$T/line"
+	check "-t, $width columns: and names hop and user" grep -q \
+	    "(hop 9 of 16, $user@127.0.0.1:.*auth: Permission denied" "$T/line"
+done

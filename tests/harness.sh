@@ -642,6 +642,32 @@ memory()
 	awk -v key="$1:" '$1 == key { print $2 }' "/proc/$2/status"
 }
 
+# screen COLUMNS ARGUMENTS...: proxyhop on a terminal of that width, which shows
+# $T/screen.  script types what it reads from descriptor 8, and a ^D at the end
+# of that; mode is one of stty's.
+screen()
+{
+	local width=$1 command
+
+	shift
+	if [ ! -p "$T/typed" ]; then
+		mkfifo "$T/typed"
+		exec 8<>"$T/typed"
+	fi
+	printf -v command '%q ' $PROXYHOP_WRAP "$PROXYHOP" -r none \
+	    -F "$CONF" "$@"
+	timeout $((20 * TEST_TIME_FACTOR)) script -qec \
+	    "stty cols $width ${mode:-}; exec $command" /dev/null \
+	    <&8 >"$T/screen" 2>&1
+}
+
+# widest: the longest line there.
+widest()
+{
+	tr -d '\r' <"$T/screen" | awk '{ if (length > n) n = length }
+	    END { print n + 0 }'
+}
+
 # settled PID: its memory does not grow over 300 ms.
 settled()
 {

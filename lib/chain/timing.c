@@ -140,20 +140,31 @@ bar(const struct timing_row *r, uint64_t total, int width)
 		putchar(i >= begin && i < end ? '#' : ' ');
 }
 
-/* A note, as much of it as there is room for; 0: all of it. */
+/* The rest of a line, as much of it as there is room for; 0: all of it. */
 static void
-print_note(const char *note, int room)
+print_rest(const char *text, int room)
 {
-	int len = strlen(note);
+	int len = strlen(text);
 
 	if (room == 0 || len <= room) {
-		printf(" %s\n", note);
+		printf("%s\n", text);
 		return;
 	}
 	len = room > 3 ? room - 3 : 0;
-	while (len > 0 && (note[len] & 0xc0) == 0x80)
+	while (len > 0 && (text[len] & 0xc0) == 0x80)
 		len--;		/* not in the middle of a UTF-8 character */
-	printf(" %.*s%s\n", len, note, room > 3 ? "..." : "");
+	printf("%.*s%s\n", len, text, room > 3 ? "..." : "");
+}
+
+/* The line above the stages of a hop, or of the target. */
+static void
+print_heading(const struct timing_row *r, int width)
+{
+	char *text = r->number == 0 ? xasprintf("target %s", r->name) :
+	    xasprintf("hop %d %s", r->number, r->name);
+
+	print_rest(text, width);
+	free(text);
 }
 
 /*
@@ -188,8 +199,10 @@ print_row(const struct timing_row *r, uint64_t total, int width)
 	    xstrdup("FAILED") : xstrdup(r->note);
 	if (note == NULL || (width > 0 && room < 1))
 		putchar('\n');
-	else
-		print_note(note, width > 0 ? room : 0);
+	else {
+		putchar(' ');
+		print_rest(note, width > 0 ? room : 0);
+	}
 	free(note);
 }
 
@@ -217,10 +230,8 @@ print_table(const struct timing *timing)
 	for (; r < end && r->route > 0; r++)
 		print_row(r, total, width);
 	for (; r < end; r++) {
-		if (r->number != number && r->number == 0)
-			printf("target %s\n", r->name);
-		else if (r->number != number)
-			printf("hop %d %s\n", r->number, r->name);
+		if (r->number != number)
+			print_heading(r, width);
 		number = r->number;
 		print_row(r, total, width);
 	}
