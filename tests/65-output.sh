@@ -8,30 +8,6 @@
 
 gateways "LogLevel VERBOSE"
 
-# script types what it reads, and a ^D at the end of that.
-mkfifo "$T/nothing"
-exec 8<>"$T/nothing"
-
-# screen COLUMNS ARGUMENTS...: proxyhop on a terminal of that width.
-screen()
-{
-	local width=$1 command
-
-	shift
-	printf -v command '%q ' $PROXYHOP_WRAP "$PROXYHOP" -r none \
-	    -F "$CONF" "$@"
-	timeout $((20 * TEST_TIME_FACTOR)) script -qec \
-	    "stty cols $width ${mode:-}; exec $command" /dev/null \
-	    <&8 >"$T/screen" 2>&1
-}
-
-# widest: the longest line there.
-widest()
-{
-	tr -d '\r' <"$T/screen" | awk '{ if (length > n) n = length }
-	    END { print n + 0 }'
-}
-
 to=(127.0.0.1 "${PORT[target]}")
 screen 80 -t -J gw1,gw2,gw3 "${to[@]}"
 at_most "-t: 80 columns" "$(widest)" 80
@@ -144,3 +120,19 @@ done
 conf "Host gw1" "HostName ::1"
 refused "-4, and an address of the other kind" 2 \
     'only IPv4 was asked for' hop -r none -4 -J gw1 "${to[@]}"
+
+# A jump host that a pattern for those behind it has caught.
+write_config gw1 shut
+refused "the jump host is the target" 1 \
+    'forward: shut is its own jump host, .*prohibited.* Host \* !shut$' \
+    hop -r none -J gw1,shut 127.0.0.1 "${PORT[shut]}"
+refused "the twin: what is behind it is not" 1 'check AllowTcpForwarding' \
+    hop -r none -J gw1,shut "${to[@]}"
+conf "Host g*" "ProxyJump gw1"
+refused "the jump host's ProxyJump is itself" 1 \
+    'gw1: it is its own jump host; exclude it in ssh_config: Host \* !gw1$' \
+    hop -r none gw1 22
+conf "Host g*" "ProxyJump gw"
+refused "one that ssh refuses itself" 1 \
+    'gw: it is its own jump host; exclude it in ssh_config: Host \* !gw ' \
+    hop -r none gw 22

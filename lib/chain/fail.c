@@ -405,6 +405,37 @@ fail_prohibited(struct chain *c, struct link *l)
 }
 
 /*
+ * Is what l was to open the target, and l's own server?  A pattern in ssh_config
+ * has then caught the jump host as well.
+ */
+static int
+is_itself(const struct chain *c, const struct link *l)
+{
+	const char *host = l->forward.host;
+
+	return l->number == c->plan->nhops && l->forward.port == l->hop->port &&
+	    (strcasecmp(host, l->hop->name) == 0 ||
+	    strcasecmp(host, l->hop->hostname) == 0);
+}
+
+/* l has not opened a connection to itself, for this reason and code. */
+static int
+fail_itself(struct chain *c, struct link *l, unsigned code, const char *reason)
+{
+	const char *name = l->hop->name;
+	char *why = code == 1 ? xstrdup("administratively prohibited") :
+	    xasprintf("it says \"%s\"", reason);
+	int status;
+
+	status = fail(c, l, code == 2 || code == 4 ? RETRY : GIVEUP, "%s is its "
+	    "own jump host, and has not opened %s:%d: %s; to connect to it "
+	    "directly, exclude it in ssh_config: Host * !%s", name,
+	    l->forward.host, l->forward.port, why, name);
+	free(why);
+	return status;
+}
+
+/*
  * RFC 4254, 5.1: l would not open the channel: the cause, and what to do.
  */
 static int
@@ -423,6 +454,8 @@ fail_forward(struct chain *c, struct link *l)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
 		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
 		    "there", name, l->forward.command, reason);
+	else if (is_itself(c, l))
+		status = fail_itself(c, l, code, reason);
 	else if (code == 1)
 		status = fail_prohibited(c, l);
 	else if (code == 2 && unresolved(reason))

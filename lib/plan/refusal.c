@@ -57,6 +57,19 @@ complain_keyword(const struct ask *ask, const char *message)
 	return 1;
 }
 
+/* Says that, where the hop, or the target, is to be reached through itself. */
+static int
+complain_loop(const struct ask *ask, const char *message)
+{
+	const char *name = ask->hop->name;
+
+	if (strstr(message, "jumphost loop") == NULL)
+		return 0;
+	say("%s: it is its own jump host; exclude it in ssh_config: Host * !%s "
+	    "(ssh says: %s)", name, name, message);
+	return 1;
+}
+
 /*
  * Says why ssh has not answered ask, but ended with status, as of waitpid(2),
  * and message, one printable line; with LogLevel QUIET it is NULL.
@@ -68,7 +81,8 @@ refusal_say(const struct ask *ask, int status, const char *message)
 	const struct hop *hop = ask->hop;
 	const char *p;
 
-	if (message != NULL && complain_keyword(ask, message))
+	if (message != NULL && (complain_keyword(ask, message) ||
+	    complain_loop(ask, message)))
 		return;
 	if (message != NULL && (p = strstr(message, typed_line)) != NULL)
 		say("%s: ssh refuses an option: %s", hop->name,
