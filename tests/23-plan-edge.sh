@@ -294,7 +294,7 @@ LogLevel=INFO gw2" -J gw1,gw2,gw3 -o LogLevel=QUIET
 # A hop with both kinds of gateway, and one with the kind we do not run.
 both_kinds()
 {
-	local both='gw2: both a ProxyCommand \(/bin/false %h\) and a jump host \(gw1\)'
+	local own both='gw2: both a ProxyCommand \(/bin/false %h\) and a jump host \(gw1\)'
 
 	conf "Host gw2" "ProxyCommand /bin/false %h"
 	stops "both kinds" 1 "$both; .* -o gw2:ProxyCommand=none; .* before gw2" \
@@ -312,6 +312,17 @@ both_kinds()
 	conf "Host 127.0.0.1" "ProxyJump gw1,gw2" "Host gw2" \
 	    "ProxyCommand /bin/false %h"
 	stops "both kinds by ProxyJump" 1 "$both"
+	# How a jump host is reached may be said by a ProxyCommand that runs us.
+	own="ProxyCommand $PROXYHOP -r none -F $T/ssh_config.new"
+	conf "Host gw1" "$own -J gw3 %h %p"
+	by "a jump host with jump hosts of its own" "gw1 gw2 gw3" -J gw1,gw2
+	equal "as ssh's" "$(echo there and back | timeout 30 setsid -w ssh \
+	    -F "$CONF" -W "[127.0.0.1]:${PORT[echo]}" gw1 2>"$T/err") $(visited)" \
+	    "there and back gw1 gw3"
+	conf "Host gw*" "$own -J gw3,gw1 %h %p"
+	by "the twin: that of those behind it" "gw1 gw2" -J gw1,gw2
+	conf "Host gw1" "$own -J none %h %p"
+	by "the twin: none" "gw1" -J gw1
 	conf "Host *" "ProxyCommand /usr/bin/proxyhop -J gw1 %h %p"
 	by "a ProxyCommand that is proxyhop, as of any host" "gw1 gw2 gw3" \
 	    -J gw1,gw2,gw3

@@ -142,8 +142,8 @@ Test(hop, target) {
 		{ "a b", "22", "\"a b\": control character or white" },
 		{ "me@a", "22", "\"me@a\": the host of the target is" },
 		{ "ssh://a", "22", "\"ssh://a\": host and port of" },
-		{ "a", "0", "\"0\": a port is a number" },
-		{ "a", "", "\"\": a port is a number" },
+		{ "a", "0", "\"0\": a port is the name of" },
+		{ "a", "", "\"\": a port is the name of" },
 	};
 	size_t i;
 	char *why;

@@ -19,6 +19,7 @@
 
 #define BOM	"\357\273\277"	/* U+FEFF in UTF-8, as some editors write */
 #define USAGE	-2	/* a letter that is none, or lacks its argument */
+#define OF_COMMAND	"+:46E:F:fGi:J:o:qr:tVv"
 
 static const char command_line[] = "command line";
 
@@ -376,7 +377,7 @@ conf_command(struct conf *conf, struct strlist *w, const char *place,
 
 	*host = *port = NULL;
 	optreset = optind = 1;
-	while ((ch = getopt(w->n, w->v, "+:46E:F:fGi:J:o:qr:tVv")) != -1)
+	while ((ch = getopt(w->n, w->v, OF_COMMAND)) != -1)
 		if (of_route(ch) && set(conf, ch, optarg, place) != 0)
 			rc = -1;
 	if (optind + 2 == (int)w->n) {
@@ -384,6 +385,22 @@ conf_command(struct conf *conf, struct strlist *w, const char *place,
 		*port = w->v[optind + 1];
 	}
 	return rc;
+}
+
+/*
+ * Returns the argument of -J in a command that runs proxyhop, which is w's, or
+ * NULL.
+ */
+const char *
+conf_jump(struct strlist *w)
+{
+	int ch;
+
+	optreset = optind = 1;
+	while ((ch = getopt(w->n, w->v, OF_COMMAND)) != -1)
+		if (ch == 'J')
+			return optarg;
+	return NULL;
 }
 
 /*

@@ -142,7 +142,8 @@ parse_port(const char *s, int *port)
 		return NULL;
 	if ((service = getservbyname(s, "tcp")) == NULL ||
 	    (*port = ntohs(service->s_port)) == 0)
-		return "a port is a number from 1 to 65535; that of ssh is 22";
+		return "a port is the name of a service, or a number from "
+		    "1 to 65535; that of ssh is 22";
 	return NULL;
 }
 

@@ -54,6 +54,7 @@ const char *expand_user(void);
 int	 conf_parse(struct conf *, FILE *, const char *);
 int	 conf_command(struct conf *, struct strlist *, const char *,
 	    const char **, const char **);
+const char *conf_jump(struct strlist *);
 int	 conf_names(const struct option *, const char *);
 const char *conf_value(const struct option *);
 int	 conf_own(const struct option *);
@@ -125,8 +126,9 @@ void	 settle_times(const struct plan *, struct hop *, int);
 void	 settle_last(const struct plan *);
 int	 settle(struct plan *);
 
-/* target.c: the jump hosts where none were given */
+/* target.c: the jump hosts of a ProxyCommand that runs us */
 char	*target_jump(struct plan *, struct conf *);
+int	 target_leads(const struct hop *);
 
 /* cipher.c: which cipher first */
 void	 cipher_order(struct hop *);

@@ -1,6 +1,7 @@
 /*
  * The jump hosts where none were given: the ProxyJump that ssh has for the
- * target, or its ProxyCommand, if that runs proxyhop.
+ * target, or its ProxyCommand, if that runs proxyhop; and whether a hop has such
+ * a one of its own.
  */
 
 #include <stdlib.h>
@@ -16,6 +17,45 @@ split_command(struct strlist *w, const char *command)
 	if (strncmp(command, "exec ", 5) == 0)
 		command += 5;
 	return strlist_split(w, command);
+}
+
+/* Is hop, by its name, in one of the routes of jump, or is there no hop? */
+static int
+leads_back(const struct hop *hop, const char *jump)
+{
+	struct hops hops = TAILQ_HEAD_INITIALIZER(hops);
+	const struct hop *h;
+	char *copy, *rest, *route;
+	int back = 0;
+
+	copy = rest = xstrdup(jump);
+	while ((route = strsep(&rest, "|")) != NULL)
+		free(hop_list(&hops, route));
+	TAILQ_FOREACH(h, &hops, entry)
+		back |= strcasecmp(h->name, hop->name) == 0;
+	back |= TAILQ_EMPTY(&hops);
+	hops_free(&hops);
+	free(copy);
+	return back;
+}
+
+/*
+ * hop has a ProxyCommand that runs us.  Does that lead to it, through jump hosts
+ * of its own?  A pattern that was meant for what is behind it would lead through
+ * itself.
+ */
+int
+target_leads(const struct hop *hop)
+{
+	struct strlist w = { NULL, 0 };
+	const char *jump;
+	int leads = 0;
+
+	if (split_command(&w, hop->proxycommand) == NULL && w.n > 0 &&
+	    (jump = conf_jump(&w)) != NULL)
+		leads = !leads_back(hop, jump);
+	strlist_free(&w);
+	return leads;
 }
 
 /*

@@ -81,6 +81,15 @@ same(const struct hop *a, const struct hop *b)
 	    (x == NULL || y == NULL ? x == y : strcmp(x, y) == 0);
 }
 
+/* A pattern for those behind hop has caught it as well: says so. */
+static int
+loop(const struct hop *hop)
+{
+	say("%s: it is its own jump host; exclude it in ssh_config: Host * !%s",
+	    hop->name, hop->name);
+	return 1;
+}
+
 /*
  * A hop that a ProxyJump has put before itself: the route goes round in a
  * circle.  One that is twice in what somebody has written is meant, as in ssh.
@@ -96,6 +105,9 @@ circle(const struct plan *plan)
 		    b = TAILQ_NEXT(b, entry)) {
 			if (a->nesting == b->nesting || !same(a, b))
 				continue;
+			if (b == TAILQ_NEXT(a, entry) &&
+			    strcasecmp(a->name, b->name) == 0)
+				return loop(a);
 			s = route_text(plan, NULL, " -> ");
 			say("the route comes back to %s@%s:%d: %s", a->user,
 			    a->hostname, a->port, s);
@@ -183,7 +195,7 @@ walk_conflict(const struct plan *plan)
 
 /*
  * A ProxyCommand that runs us is how we were started: it does not lead to the
- * hop; and none is none.
+ * hop, unless that is the first and has jump hosts of its own; and none is none.
  */
 void
 walk_drop_commands(struct plan *plan)
@@ -191,7 +203,9 @@ walk_drop_commands(struct plan *plan)
 	struct hop *hop;
 
 	TAILQ_FOREACH(hop, &plan->hops, entry) {
-		if (!hop_other_command(hop->proxycommand)) {
+		if (!hop_other_command(hop->proxycommand) &&
+		    !(hop == TAILQ_FIRST(&plan->hops) &&
+		    keyword_is_set(hop->proxycommand) && target_leads(hop))) {
 			free(hop->proxycommand);
 			hop->proxycommand = NULL;
 		}
