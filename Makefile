@@ -109,18 +109,29 @@ deps:
 deps-build:
 	@tests/deps --build
 
-install: $(PROG)
+COMPLETE = $(addprefix $(O)/completions/proxyhop.,bash zsh fish)
+
+completions: $(COMPLETE)
+
+# each with the lists that all three have
+$(O)/completions/%: lib/completions/% lib/completions/hosts.sh \
+    lib/completions/keywords
+	@mkdir -p $(@D)
+	sed -e '/^@HOSTS@$$/{r lib/completions/hosts.sh' -e 'd;}' \
+	    -e '/^@KEYWORDS@$$/{r lib/completions/keywords' -e 'd;}' $< >$@
+
+install: $(PROG) $(COMPLETE)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
 	    $(DESTDIR)$(DOCDIR) $(DESTDIR)$(BASHDIR) \
 	    $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 755 $(PROG) $(DESTDIR)$(BINDIR)/proxyhop
 	install -m 644 proxyhop.1 $(DESTDIR)$(MANDIR)/man1/proxyhop.1
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
-	install -m 644 lib/completions/proxyhop.bash \
+	install -m 644 $(O)/completions/proxyhop.bash \
 	    $(DESTDIR)$(BASHDIR)/proxyhop
-	install -m 644 lib/completions/proxyhop.zsh \
+	install -m 644 $(O)/completions/proxyhop.zsh \
 	    $(DESTDIR)$(ZSHDIR)/_proxyhop
-	install -m 644 lib/completions/proxyhop.fish $(DESTDIR)$(FISHDIR)
+	install -m 644 $(O)/completions/proxyhop.fish $(DESTDIR)$(FISHDIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/proxyhop \
@@ -165,6 +176,6 @@ clean:
 	rm -rf proxyhop build
 
 .PHONY: all objects test fuzz replay check layers bench bench-quick demo deps \
-	deps-build static check-static install uninstall dist deb clean
+	deps-build static check-static completions install uninstall dist deb clean
 # deps first, then what needs them
 .NOTPARALLEL:

@@ -5,7 +5,8 @@
 
 . "$(dirname "$0")/harness.sh"
 
-FILES=$(dirname "$TESTS")/lib/completions
+FILES=$T/completions
+make -s -C "$(dirname "$TESTS")" O="$T" completions || die "make completions"
 mkdir -p "$T/.ssh/conf.d" "$T/etc" "$T/dir"
 cat >"$T/.ssh/config" <<-END
 	Include conf.d/*

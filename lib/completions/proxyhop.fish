@@ -19,40 +19,7 @@ end
 # The names in the Host lines of ssh's configuration, or of -F's file.
 function __proxyhop_hosts
     sh -c '
-look() {
-	for file; do
-		[ -f "$file" ] && [ -r "$file" ] || continue
-		while read -r key value; do
-			value=${value#=}
-			case $key in
-			[Hh][Oo][Ss][Tt])
-				set -f
-				for name in $value; do
-					case $name in
-					*[*?!]*) ;;
-					*) printf "%s\\n" "$name" ;;
-					esac
-				done
-				set +f ;;
-			[Ii][Nn][Cc][Ll][Uu][Dd][Ee])
-				[ ${#depth} -gt 8 ] || (
-				depth=$depth.
-				case $value in
-				"~/"*) value=$HOME${value#"~"} ;;
-				esac
-				look $value) ;;
-			esac
-		done <"$file"
-	done
-}
-case ${1:-} in
-none) ;;
-"")	cd ~/.ssh 2>/dev/null && look config
-	cd /etc/ssh 2>/dev/null && look ssh_config ;;
-"~/"*)	cd ~/.ssh 2>/dev/null; look "$HOME${1#"~"}" ;;
-/*)	cd ~/.ssh 2>/dev/null; look "$1" ;;
-*)	here=$PWD; cd ~/.ssh 2>/dev/null; look "$here/$1" ;;
-esac
+@HOSTS@
 ' sh (__proxyhop_value F)[-1]
 end
 
@@ -72,28 +39,9 @@ function __proxyhop_option
             string replace -r '^.*@' '' | string replace -r ':[0-9]*$' '' |
             string replace -r '$' ':'
     end
-    for keyword in \
-            AddKeysToAgent AddressFamily BatchMode BindAddress BindInterface \
-            CASignatureAlgorithms CertificateFile CheckHostIP \
-            Ciphers Compression ConnectionAttempts \
-            ConnectTimeout ControlMaster ControlPath \
-            ControlPersist ForwardCommand GlobalKnownHostsFile \
-            GSSAPIAuthentication GSSAPIClientIdentity \
-            GSSAPIServerIdentity GSSAPITrustDns HashKnownHosts \
-            HostKeyAlgorithms HostKeyAlias HostName \
-            IdentitiesOnly IdentityAgent IdentityFile \
-            KbdInteractiveAuthentication KexAlgorithms \
-            KnownHostsCommand LoginTimeout LogLevel MACs \
-            NoHostAuthenticationForLocalhost \
-            NumberOfPasswordPrompts PasswordAuthentication \
-            PKCS11Provider Port PreferredAuthentications \
-            ProxyCommand ProxyJump ProxyUseFdpass \
-            PubkeyAcceptedAlgorithms PubkeyAuthentication \
-            RekeyLimit RemoteCommand RequiredRSASize \
-            RevokedHostKeys SecurityKeyProvider \
-            ServerAliveCountMax ServerAliveInterval \
-            StrictHostKeyChecking TCPKeepAlive User \
-            UserKnownHostsFile VerifyHostKeyDNS
+    for keyword in (string match -ra '[A-Za-z0-9]+' -- '
+@KEYWORDS@
+')
         echo -- $before$keyword=
     end
 end
