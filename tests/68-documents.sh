@@ -222,6 +222,18 @@ timed()
 	check "$1: it prints what is shown" cmp "$T/want" "$T/shape"
 }
 
+# said NAME: the line about a failure.
+said()
+{
+	proxyhop -J gw1,gw2 127.0.0.1 "${PORT[closed]}" </dev/null \
+	    >"$T/out" 2>"$T/err"
+	sed -e "s/$ME@127\.0\.0\.1:${PORT[gw2]}/ops@10.0.0.5:22/" \
+	    -e "s/127\.0\.0\.1:${PORT[closed]}/db1:22/" \
+	    -e 's/127\.0\.0\.1/db1/' "$T/err" >"$T/line"
+	equal "$1: what is said" "$(cat "$T/line")" "$(xargs -d '\n' echo \
+	    <"$T/block.$1")"
+}
+
 # try NAME: what kind of example is it?
 try()
 {
@@ -234,6 +246,7 @@ try()
 	client.connect*)		paramiko "$1" ;;
 	# patterns and pictures, which other scenarios check
 	'proxyhop: name (hop'*|*'Verification code:')	;;
+	'proxyhop: gw2 (hop 2 of 2, '*)	said "$1" ;;
 	'make deps demo'*|'first byte, no delay'*)	;;
 	'apt install '*)
 		# those before what only the tests need
