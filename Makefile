@@ -27,7 +27,7 @@ SRCS	 = $(filter-out lib/base/os_%,$(wildcard lib/*/*.c)) \
 OBJS	 = $(patsubst lib/%.c,$(O)/%.o,$(SRCS))
 TESTS	 = $(patsubst tests/%.c,$(O)/%,$(wildcard tests/test_*.c))
 
-all: $(PROG)
+all: $(PROG) completions
 
 $(PROG): $(O)/proxyhop.o $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(O)/proxyhop.o $(OBJS) $(LIBS)
