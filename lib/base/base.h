@@ -106,7 +106,7 @@ int	 os_terminal(char *, size_t);
 void	 os_ack_now(int);
 void	 os_tcp_timeout(int, unsigned);
 int	 os_has_aes(void);
-short	 os_pollclosed(void);
+int	 os_closed(int, size_t);
 int	 os_lock_byte(int, off_t);
 void	 os_started_as(const char *);
 char	*os_program(void);

@@ -193,13 +193,16 @@ os_has_aes(void)
 }
 
 /*
- * Returns the event by which poll(2) tells that the far end has closed while
- * there is still something to read; 0 if nothing tells.
+ * Has the far end of the TCP connection fd closed?  n bytes, one at least, were
+ * there to be read when the caller looked, and are not read.
  */
-short
-os_pollclosed(void)
+int
+os_closed(int fd, size_t n)
 {
-	return POLLRDHUP;
+	struct pollfd pfd = { fd, POLLRDHUP, 0 };
+
+	(void)n;
+	return poll(&pfd, 1, 0) == 1;
 }
 
 /*

@@ -4,9 +4,12 @@
  */
 
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <fcntl.h>
 #include <paths.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,14 +122,19 @@ os_has_aes(void)
 	return 0;
 }
 
-/*
- * Left out: of several routes, one whose server has closed in the middle of its
- * banner is given up at the time limit.
- */
-short
-os_pollclosed(void)
+/* Where there is more to read than n bytes, and yet no more, it is the end. */
+int
+os_closed(int fd, size_t n)
 {
-	return 0;
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	int more = n + 1, one = 1, there, readable;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof(more)) == -1)
+		return 0;
+	readable = poll(&pfd, 1, 0) == 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	return readable && ioctl(fd, FIONREAD, &there) == 0 &&
+	    (size_t)there == n;
 }
 
 /* Locks the whole file: who wants another byte waits, too. */

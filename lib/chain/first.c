@@ -33,25 +33,28 @@ has_banner(const char *data, size_t n)
 static int
 greeted(struct chain *c, struct link *l, int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN | os_pollclosed() };
+	struct pollfd pfd = { fd, POLLIN, 0 };
 	static char data[PEEK];
-	ssize_t n;
-	int status;
+	ssize_t n = 0;
+	int closed, status;
 
 	link_stage(l, STAGE_BANNER);
 	for (;;) {
 		status = chain_wait(c, &pfd, 1, now() + LOOK);
 		if (status != OK)
 			return status;
+		/* first, since what it has sent before it closed counts */
+		closed = n > 0 && os_closed(fd, n);
 		n = recv(fd, data, sizeof(data) - 1, MSG_PEEK | MSG_DONTWAIT);
 		data[n > 0 ? n : 0] = '\0';
 		if (n > 0 && has_banner(data, n))
 			return OK;
 		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR) ||
-		    n == sizeof(data) - 1 || (pfd.revents & ~POLLIN) != 0)
+		    n == sizeof(data) - 1 || (pfd.revents & ~POLLIN) != 0 ||
+		    closed)
 			return fail_unanswered(c, l, data);
 		/* what has come is still there, and would wake us at once */
-		pfd.events = os_pollclosed() | (n > 0 ? 0 : POLLIN);
+		pfd.events = n > 0 ? 0 : POLLIN;
 	}
 }
 
