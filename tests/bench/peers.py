@@ -49,15 +49,15 @@ class Peers:
 		    plan.split("\n") if line.startswith("ciphers ")), "?")
 
 	def command(self, peer, hops, rtt=0, agent=False, names=None,
-	    shared=False):
+	    shared=False, asks=False):
 		"""How to start it, and what its environment has besides."""
 		names = names or ["gw1", "gw2", "gw3"][:hops]
 		ports = [self.port["far%d" % rtt if rtt and name == "gw1" else
 		    name] for name in names]
 		end = self.port["ends"]
 		conf = self.config(rtt, ".agent" if agent else
-		    ".shared" if shared else ".gcm" if "gcm" in peer else
-		    ".asks" if peer.endswith("asks") else "")
+		    ".shared" if shared else ".asks" if asks else
+		    ".gcm" if "gcm" in peer else "")
 		env = {}
 		if agent:
 			env["SSH_AUTH_SOCK"] = self.work + "/agent"
