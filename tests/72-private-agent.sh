@@ -314,10 +314,10 @@ folders()
 	XDG_RUNTIME_DIR= carries "no XDG_RUNTIME_DIR" -J gw1
 	XDG_RUNTIME_DIR=$T/absent carries "one that is not there" -J gw1
 	equal "TMPDIR is used then" \
-	    "$(grep -c "^$T/tmp/proxyhop-agent\..*/agent\$" "$T/ssh-agent.seen")" 2
+	    "$(grep -c "^$T/tmp/proxyhop-agent\..*/socket\$" "$T/ssh-agent.seen")" 2
 	XDG_RUNTIME_DIR= TMPDIR=relative carries "neither" -J gw1
 	equal "/tmp is used then" \
-	    "$(grep -c "^/tmp/proxyhop-agent\..*/agent\$" "$T/ssh-agent.seen")" 1
+	    "$(grep -c "^/tmp/proxyhop-agent\..*/socket\$" "$T/ssh-agent.seen")" 1
 	unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
 	check "nothing is left" [ -z "$(ls "$T/tmp" "$T/run" |
 	    grep proxyhop-agent)" ]

@@ -95,6 +95,19 @@ pid_t	 child_pipe(int, int *);
 int	 child_wait(pid_t);
 int	 child_ends(pid_t, int);
 
+/* standby.c: a program with a socket, both gone when we are */
+struct standby {
+	pid_t	 pid;		/* stands by the program; 0: it has ended */
+	int	 hold;		/* closed, both end */
+	char	*folder;
+	char	*path;		/* of its socket, in there */
+};
+
+int	 standby_open(struct standby *, const char *);
+int	 standby_start(struct standby *, void (*)(void *), void *);
+int	 standby_over(struct standby *);
+void	 standby_end(struct standby *);
+
 /* os_*.c, one for each system: what some have, and others do not */
 int	 os_parent(const char *, struct strlist *);
 int	 os_claim(const char *, int *);

@@ -44,12 +44,9 @@ int	 agent_login(struct login *, struct agent *, const struct agent_key *,
 
 /* keeper.c: the process of an ssh-agent of our own */
 struct keeper {
-	pid_t		 pid;		/* stands by the agent */
-	int		 hold;		/* closed, both end */
+	struct standby	 standby;	/* its process, and its socket */
 	int		 err;		/* what the agent says */
 	int		 asks, taken;	/* a pipe: its rights to ask */
-	char		*folder;
-	char		*path;		/* its socket, in there */
 	const char	*asker;		/* whom it asks */
 	int		 over;		/* there is no agent */
 	char		 said[256];	/* by it, last, or why it does not run */

@@ -83,7 +83,7 @@ start(struct login *login)
 	login->status = keeper_start(login->c, list, &own->keeper);
 	free(list);
 	own->agent.fd = own->keeper->over ? -1 :
-	    agent_connect(own->keeper->path);
+	    agent_connect(own->keeper->standby.path);
 	own->agent.bound = 1;		/* its keys are for every hop */
 	return login->status;
 }
@@ -163,7 +163,7 @@ own_open(struct login *login, struct key_file *f, const char *passphrase)
 		return -1;
 	snprintf(in, sizeof(in), "%s%s", passphrase,
 	    *passphrase == '\0' ? "" : "\n");
-	if (ssh_add(login, own->keeper->path, options, f->name, in, &r) != OK)
+	if (ssh_add(login, own->keeper->standby.path, options, f->name, in, &r) != OK)
 		;		/* the chain has failed */
 	else if (r.exit == 0)
 		rc = f->owned = 1;
@@ -248,7 +248,7 @@ find(struct own *own, const char *provider)
 			return t;
 	t = xcalloc(1, sizeof(*t));
 	t->provider = xstrdup(provider);
-	t->agent.fd = agent_connect(own->keeper->path);
+	t->agent.fd = agent_connect(own->keeper->standby.path);
 	t->agent.bound = 1;
 	t->next = own->tokens;
 	own->tokens = t;
@@ -293,7 +293,7 @@ read_keys(struct login *login, struct pkcs11 *t)
 {
 	agent_close(&t->agent);
 	login->status = agent_read(login->c, login->l, &t->agent,
-	    login->c->own->keeper->path);
+	    login->c->own->keeper->standby.path);
 	t->agent.bound = 1;
 }
 
