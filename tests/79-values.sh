@@ -173,8 +173,7 @@ not_done()
 	bare -r none -F none -v -G -J gw1,gw2 x 22 </dev/null >"$T/out" 2>"$T/err"
 	equal "nothing is set: nothing is told of" \
 	    "$(grep -c 'not for a hop' "$T/err")" 0
-	for row in GSSAPIDelegateCredentials=yes \
-	    HostbasedAuthentication=yes "LocalCommand=touch x"; do
+	for row in GSSAPIDelegateCredentials=yes "LocalCommand=touch x"; do
 		bare -r none -F none -v -G -J gw1,gw2 -o "gw2:$row" x 22 \
 		    </dev/null >"$T/out" 2>"$T/err"
 		equal "$row is told of once, for its hop" \

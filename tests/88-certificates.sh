@@ -207,9 +207,11 @@ done
 cp "$T/ca.line" "$T/kh"
 use certonly
 check "a server with certificates alone: ssh gets in" ssh_in certonly
-refused "a server with certificates alone" 1 "^proxyhop: certonly \(hop 1 \
-of 1.*: kex: it offers its host key with certificates alone.*allow the key" \
-    hop -J certonly 127.0.0.1 "${PORT[echo]}"
+carries "a server with certificates alone: ssh logs in" -J certonly
+refused "a server with certificates alone, which ssh is not to take" 1 \
+    "^proxyhop: certonly \(hop 1 of 1.*: kex: it offers its host key with \
+certificates alone.*allow the key" hop -J certonly \
+    -o HostKeyAlgorithms=ssh-ed25519 127.0.0.1 "${PORT[echo]}"
 known plain "$T/id" | cat "$T/ca.line" - >"$T/kh"
 stops "another key known beside the CA" plain "has changed"
 known good "$T/id" | cat "$T/ca.line" - >"$T/kh"

@@ -60,7 +60,8 @@ KEYS = """
     requiredrsasize casignaturealgorithms identityfile certificatefile
     identityagent identitiesonly
     userknownhostsfile globalknownhostsfile revokedhostkeys hostkeyalias
-    checkhostip stricthostkeychecking hashknownhosts preferredauthentications
+    checkhostip stricthostkeychecking hashknownhosts hostbasedauthentication
+    preferredauthentications
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
     numberofpasswordprompts nohostauthenticationforlocalhost batchmode
     compression rekeylimit loglevel logintimeout addkeystoagent

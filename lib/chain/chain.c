@@ -48,10 +48,9 @@ open_target(struct chain *c, int in, int out)
 {
 	struct link *l = &c->links[c->n - 1];
 
-	if (share_is(c, l)) {
-		share_join(c, in, out);
-		return OK;
-	}
+	if (share_is(c, l))
+		return share_target(c, l, c->plan->host, c->plan->port, in,
+		    out);
 	chain_limit(c, l, l->hop->logintimeout);
 	c->sequence->tries = 0;
 	return forward_open(c, l, c->plan->host, c->plan->port, in, out);
@@ -169,10 +168,11 @@ chain_close(struct chain *c)
 		l = &c->links[--c->n];
 		session_drop(l);
 		forward_drop(l);
+		share_close(c, l);
+		byssh_end(c, l);
 		link_free(l);
 		(void)command_end(c, l);
 	}
-	share_close(c);
 	for (i = 0; i < MAX_HOPS; i++)
 		free(s->used[i].key);
 	memset(s, 0, sizeof(*s));

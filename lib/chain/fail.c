@@ -182,6 +182,53 @@ first_known(const char *list, enum ssh_options_e option)
 	return known;
 }
 
+/* What ssh itself has for one of the kinds, with what libssh lacks; or NULL. */
+static const char *
+set_for(const struct hop *hop, const struct kind *k)
+{
+	switch (k->option) {
+	case SSH_OPTIONS_KEY_EXCHANGE:
+		return hop->kexalgorithms;
+	case SSH_OPTIONS_HOSTKEYS:
+		return hop->hostkeyalgorithms;
+	case SSH_OPTIONS_CIPHERS_C_S:
+		return hop->ciphers;
+	case SSH_OPTIONS_HMAC_C_S:
+		return hop->macs;
+	default:
+		return NULL;
+	}
+}
+
+/* Do two lists with commas have a name in common? */
+static int
+have_common(const char *a, const char *b)
+{
+	size_t len = 0, n = 0;
+	const char *p;
+
+	for (; *a != '\0'; a += len + (a[len] == ',')) {
+		len = strcspn(a, ",");
+		for (p = b; *p != '\0'; p += n + (p[n] == ',')) {
+			n = strcspn(p, ",");
+			if (n > 0 && n == len && strncmp(a, p, n) == 0)
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/* The kind of algorithms of which l and we have none in common. */
+static const struct kind *
+kind_of(const char *name)
+{
+	const struct kind *k = kinds;
+
+	while (k->kind != NULL && strncmp(name, k->kind, strlen(k->kind)) != 0)
+		k++;
+	return k;
+}
+
 /* Does a list of host key algorithms have nothing but certificates? */
 static int
 all_certificates(const char *list)
@@ -220,10 +267,8 @@ fail_agree(struct chain *c, struct link *l)
 {
 	char *lists, *theirs, *ours, *known = NULL;
 	const char *name = libssh_no_match(l, &theirs, &ours);
-	const struct kind *k = kinds;
+	const struct kind *k = kind_of(name);
 
-	while (k->kind != NULL && strncmp(name, k->kind, strlen(k->kind)) != 0)
-		k++;
 	lists = both_lists(theirs, ours);
 	if (k->kind == NULL || theirs == NULL)
 		(void)fail(c, l, GIVEUP, "no %s in common, and what it offers "
@@ -247,6 +292,43 @@ fail_agree(struct chain *c, struct link *l)
 	free(ours);
 	free(theirs);
 	return GIVEUP;
+}
+
+/*
+ * Is what has failed that libssh lacks all algorithms of one kind, of which ssh
+ * has some?  Returns which, for a message, which the caller frees, or NULL.
+ */
+char *
+fail_lacking(struct chain *c)
+{
+	struct link *l = c->failure.link;
+	char *theirs, *ours, *text = NULL;
+	const struct kind *k;
+	const char *set;
+
+	if (c->failure.what == FAIL_SET)
+		return xstrdup("libssh has none of one kind of algorithms that "
+		    "are set for it");
+	if (c->failure.what != FAIL_SESSION || link_breach(l) != NULL ||
+	    !libssh_found(l, LIBSSH_NO_MATCH))
+		return NULL;
+	k = kind_of(libssh_no_match(l, &theirs, &ours));
+	set = set_for(l->hop, k);
+	if (theirs != NULL && set != NULL && have_common(theirs, set))
+		text = xasprintf("libssh has no %s in common with it",
+		    k->keyword);
+	free(ours);
+	free(theirs);
+	return text;
+}
+
+/* libssh takes no session with what is set. */
+static int
+fail_set(struct chain *c, struct link *l)
+{
+	return fail(c, l, GIVEUP, "of one kind of algorithms libssh has none "
+	    "that is set for it (host certificates are none); see proxyhop -G "
+	    "and allow another one");
 }
 
 static int
@@ -592,6 +674,7 @@ explain(struct chain *c)
 {
 	static int (*const rows[])(struct chain *, struct link *) = {
 		[FAIL_CONNECT] = fail_dial,
+		[FAIL_SET] = fail_set,
 		[FAIL_SESSION] = fail_connect,
 		[FAIL_FORWARD] = fail_forward,
 		[FAIL_TIMEOUT] = fail_timeout,

@@ -29,7 +29,8 @@ struct sequence {
 	int		 refused;	/* a login was, whatever ended it: no
 					 * other route */
 	struct credential used[MAX_HOPS];	/* by the login to each link */
-	struct share	*share;		/* NULL: none is shared */
+	struct share	*share[MAX_HOPS];	/* of each link; NULL: none */
+	struct byssh	*byssh[MAX_HOPS];	/* NULL: we have logged in */
 	struct race	*race;		/* NULL: one route only */
 	struct timing	*timing;	/* NULL: no -t */
 };
@@ -110,12 +111,16 @@ int	 share_listens(const struct hop *);
 int	 share_is(const struct chain *, const struct link *);
 int	 share_approach(struct chain *, struct link *, const char *, int,
 	    int *);
-void	 share_join(struct chain *, int, int);
+int	 share_pipes(struct chain *, struct link *, const char *, int,
+	    int [2]);
+int	 share_target(struct chain *, struct link *, const char *, int, int,
+	    int);
 int	 share_take(struct chain *);
 int	 share_carry(struct chain *);
 int	 share_lost(struct chain *, const struct link *);
 int	 share_overdue(struct chain *, struct link *);
-void	 share_close(struct chain *);
+int	 share_byssh(struct chain *, struct link *, const char *);
+void	 share_close(struct chain *, struct link *);
 
 /* report.c: what a person is told of the set-up */
 void	 report_start(struct chain *);
@@ -123,12 +128,47 @@ char	*report_label(const struct chain *, const struct link *);
 void	 report_failure(struct chain *);
 int	 report_output(int);
 
+/* talk.c: what an ssh that we have started says */
+struct talk {
+	struct link	*link;		/* that it is to log in to */
+	int		 fd;		/* -1: it says no more */
+	char		 line[400];	/* the next, so far */
+	size_t		 len;
+	struct strlist	 said;		/* lines not shown yet; printable */
+	uint64_t	 when;		/* ms; the last of them */
+	int		 shown;		/* lines */
+	int		 later;		/* it has logged in */
+	int		 alone;		/* it will not share */
+};
+
+void	 talk_begin(struct talk *, struct link *, int *);
+void	 talk_hear(struct talk *);
+void	 talk_show(struct talk *);
+void	 talk_show_old(struct talk *);
+void	 talk_later(struct talk *);
+const char *talk_last(const struct talk *);
+const char *talk_said(struct talk *);
+void	 talk_end(struct talk *);
+
+/* byssh.c: an ssh that logs in to a hop for this run alone */
+struct byssh {
+	struct standby	 standby;	/* its process, and its socket */
+	struct talk	 talk;
+};
+
+int	 byssh_start(struct chain *, struct link *, const char *, const char *,
+	    int [2]);
+void	 byssh_end(struct chain *, struct link *);
+
 /* master.c: the ssh that is to share a connection */
+void	 master_run(char *[], int, int, int) __attribute__((noreturn));
+int	 master_verdict(const char *, enum stage *);
 int	 master_start(struct chain *, struct link *);
 int	 master_wait(struct chain *, struct link *, int *);
 
 /* fail.c: what has failed, in one line */
 const char *fail_passing(struct chain *, int *);
+char	*fail_lacking(struct chain *);
 int	 fail_unanswered(struct chain *, struct link *, char *);
 int	 fail_say(struct chain *, int);
 

@@ -16,37 +16,37 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/joint.h"
 
 #define CONNECTS	15	/* seconds more than a login may take */
 #define TICK		20	/* ms between two looks */
-#define QUIET		200	/* ms a message of ssh is kept back */
+#define LAST		200	/* ms for what it said last */
 #define SETTLE		2000	/* ms to go into the background */
 #define GRACE		500	/* ms to end by itself when told */
-#define MAX_LINES	100	/* of its messages that are shown */
 
 /* An ssh that is to log in to l's hop. */
 struct master {
 	struct link	*link;
 	pid_t		 pid;		/* 0: it has ended */
 	int		 status;	/* as waitpid(2) has it */
-	int		 err;		/* what it says; -1: no more */
-	char		 line[400];	/* the next of that, so far */
-	size_t		 len;
-	struct strlist	 said;		/* lines not shown yet; printable */
-	uint64_t	 when;		/* ms; the last of them */
-	int		 shown;		/* lines */
-	int		 alone;		/* it will not share */
+	struct talk	 talk;
 };
 
-/* In the child: stdin is the tunnel's, and so is stdout. */
-static void __attribute__((noreturn))
-become(char *argv[], int err)
+/*
+ * In a child: runs ssh with these descriptors, of which in and out may be -1:
+ * our own stdin and stdout are the tunnel's.
+ */
+void __attribute__((noreturn))
+master_run(char *argv[], int in, int out, int err)
 {
 	int null = open(_PATH_DEVNULL, O_RDWR | O_CLOEXEC);
 
-	if (null == -1 || dup2(null, STDIN_FILENO) == -1 ||
-	    dup2(null, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
+	if (null == -1 || dup2(in == -1 ? null : in, STDIN_FILENO) == -1 ||
+	    dup2(out == -1 ? null : out, STDOUT_FILENO) == -1 ||
+	    dup2(err, STDERR_FILENO) == -1)
 		_exit(127);
+	joint_block(STDIN_FILENO);
+	joint_block(STDOUT_FILENO);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(argv[0], argv);
 	_exit(127);
@@ -57,86 +57,15 @@ static int
 start(struct master *m, const struct plan *plan)
 {
 	struct strlist argv = { NULL, 0 };
-	int fds[2];
+	int end;
 
-	if (pipe2(fds, O_CLOEXEC) == -1)
-		return -1;
+	talk_begin(&m->talk, m->link, &end);
 	plan_master(plan, m->link->hop, m->link->number, &argv);
 	if ((m->pid = child_fork(SIGHUP)) == 0)
-		become(argv.v, fds[1]);
+		master_run(argv.v, -1, -1, end);
 	strlist_free(&argv);
-	close(fds[1]);
-	m->err = fds[0];
-	return m->pid == -1 ? -1 : fcntl(m->err, F_SETFL, O_NONBLOCK);
-}
-
-static int
-quiet(const struct hop *hop)
-{
-	return hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
-/* Shows what it has said: it goes on, and this is not why it fails. */
-static void
-show(struct master *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->said.n && !quiet(m->link->hop); i++)
-		if (m->shown++ < MAX_LINES)
-			say("%s (hop %d): ssh: %s", m->link->hop->name,
-			    m->link->number, m->said.v[i]);
-	strlist_free(&m->said);
-}
-
-/*
- * Is the line a debug message that nobody has asked for?  ssh 6.8 to 7.5 writes
- * some before it has read LogLevel.
- */
-static int
-is_noise(const char *line)
-{
-	return say_level() == 0 && strncmp(line, "debug", 5) == 0;
-}
-
-/* A line is there. */
-static void
-end_line(struct master *m)
-{
-	if (m->len == 0)
-		return;
-	m->line[m->len] = '\0';
-	m->len = 0;
-	if (is_noise(m->line))
-		return;
-	if (m->said.n >= MAX_LINES)
-		show(m);
-	strlist_add(&m->said, str_quote(m->line));
-	m->when = now();
-	m->alone |= strstr(m->line, "disabling multiplexing") != NULL;
-}
-
-static void
-listen_to(struct master *m)
-{
-	char data[1024];
-	ssize_t i, n;
-
-	if ((n = read(m->err, data, sizeof(data))) == -1 &&
-	    (errno == EAGAIN || errno == EINTR))
-		return;
-	for (i = 0; i < n; i++)
-		if (data[i] == '\n' || data[i] == '\r')
-			end_line(m);
-		else if (m->len < sizeof(m->line) - 1)
-			m->line[m->len++] = data[i];
-	if (n <= 0) {
-		end_line(m);
-		close(m->err);
-		m->err = -1;
-	}
+	close(end);
+	return m->pid == -1 ? -1 : 0;
 }
 
 static void
@@ -155,20 +84,20 @@ attend(struct chain *c, struct master *m, uint64_t until)
 	int status = OK;
 
 	/* what it said last tells why it has ended */
-	while (status == OK && (m->pid > 0 || m->err != -1) && !m->alone &&
-	    (until == 0 || now() < until)) {
+	while (status == OK && (m->pid > 0 || m->talk.fd != -1) &&
+	    !m->talk.alone && (until == 0 || now() < until)) {
 		tick = now() + TICK;
-		pfd.fd = m->err;
+		pfd.fd = m->talk.fd;
 		pfd.revents = 0;
 		status = chain_wait(c, &pfd, 1, tick);
 		if (pfd.revents != 0)
-			listen_to(m);
+			talk_hear(&m->talk);
 		look(m);
 		/* the master that is left may have it still */
 		if (m->pid == 0 && until == 0)
-			until = now() + QUIET;
-		if (m->said.n > 0 && m->pid > 0 && now() > m->when + QUIET)
-			show(m);
+			until = now() + LAST;
+		if (m->pid > 0)
+			talk_show_old(&m->talk);
 		if (m->pid > 0 && until == 0 && share_listens(m->link->hop))
 			until = now() + SETTLE;
 	}
@@ -189,33 +118,36 @@ stop(struct master *m)
 		(void)kill(m->pid, SIGKILL);
 		(void)child_wait(m->pid);
 	}
-	if (m->err != -1)
-		close(m->err);
-	strlist_free(&m->said);
+	talk_end(&m->talk);
 }
 
 /*
- * Is it no use to log in to the hop again at once, since it has refused, or has
- * not answered in time?  Returns the status that this is, or OK.
+ * What an ssh that has failed means by what it said last, or NULL: is it no use
+ * to log in to the hop again at once, since that has refused, or has not
+ * answered in time?  Returns the status that this is, with the stage that it
+ * was in, or OK.
  */
-static int
-verdict(const char *said)
+int
+master_verdict(const char *said, enum stage *stage)
 {
 	static const struct {
 		const char	*part;
 		int		 status;
+		enum stage	 stage;
 	} rows[] = {
-		{ "Permission denied", GIVEUP },
-		{ "Host key verification failed", GIVEUP },
-		{ "Too many authentication", GIVEUP },
-		{ "timed out", RETRY },
-		{ NULL, OK }
+		{ "Permission denied", GIVEUP, STAGE_AUTH },
+		{ "Host key verification failed", GIVEUP, STAGE_HOSTKEY },
+		{ "Too many authentication", GIVEUP, STAGE_AUTH },
+		{ "Unable to negotiate", GIVEUP, STAGE_KEX },
+		{ "timed out", RETRY, STAGE_SHARED },
+		{ NULL, OK, STAGE_SHARED }
 	};
 	size_t i = 0;
 
 	while (rows[i].part != NULL &&
 	    (said == NULL || strstr(said, rows[i].part) == NULL))
 		i++;
+	*stage = rows[i].stage;
 	return rows[i].status;
 }
 
@@ -223,11 +155,12 @@ verdict(const char *said)
 static int
 judge(struct chain *c, struct master *m)
 {
-	const char *said = m->said.n == 0 ? NULL : m->said.v[m->said.n - 1];
+	const char *said = talk_last(&m->talk);
 	struct link *l = m->link;
-	int status = verdict(said);
+	enum stage stage;
+	int status = master_verdict(said, &stage);
 
-	if (status != OK)
+	if (status != OK && stage != STAGE_KEX)
 		return fail(c, l, status, "ssh, which was to log in and share "
 		    "the connection, failed: it says \"%s\"; without it: "
 		    "-o %s:ControlPath=none", said, l->hop->name);
@@ -244,7 +177,7 @@ judge(struct chain *c, struct master *m)
 int
 master_start(struct chain *c, struct link *l)
 {
-	struct master m = { .link = l, .err = -1 };
+	struct master m = { .link = l };
 	int status = OK;
 
 	say_debug(1, "%s (hop %d): ssh is to log in and share the connection",
@@ -256,7 +189,7 @@ master_start(struct chain *c, struct link *l)
 		status = attend(c, &m, 0);
 	if (status == OK && m.pid == 0) {
 		if (WIFEXITED(m.status) && WEXITSTATUS(m.status) == 0)
-			show(&m);
+			talk_show(&m.talk);
 		else
 			status = judge(c, &m);
 	}

@@ -134,6 +134,30 @@ connect_hop(struct chain *c, struct link *l, int *fd)
 }
 
 /*
+ * The same for ssh, which connects to the first hop by itself: fds are two pipes
+ * that lead to a later one, or -1.
+ */
+static int
+connect_ssh(struct chain *c, struct link *l, int fds[2])
+{
+	struct link *before = l - 1;
+	int status;
+
+	fds[0] = fds[1] = -1;
+	c->sequence->tries = 0;
+	if (l->number == 1)
+		return OK;
+	for (;;) {
+		setup_limit(c, before, l, forward_limit(l));
+		status = (share_is(c, before) ? share_pipes : forward_pipes)(c,
+		    before, l->hop->hostname, l->hop->port, fds);
+		if (status == OK || !setup_again(c) ||
+		    (status = setup_pause(c, l)) != OK)
+			return status;
+	}
+}
+
+/*
  * Exchanges keys over fd, which is libssh's from here on.  What is known of the
  * host is read while its server is being waited for.
  */
@@ -250,15 +274,18 @@ verify(struct chain *c, struct link *l)
 	return status;
 }
 
-/* From such a session to one in which we are logged in. */
+/*
+ * From such a session to one in which we are logged in.  If ssh can do what we
+ * cannot, *why says so; the caller frees it.
+ */
 static int
-log_in(struct chain *c, struct link *l)
+log_in(struct chain *c, struct link *l, char **why)
 {
 	struct login *login = auth_new(c, l);
 	int status;
 
 	while ((status = auth(login, &c->sequence->refused)) != OK &&
-	    auth_returns(login)) {
+	    (*why = auth_lacking(login)) == NULL && auth_returns(login)) {
 		link_tell(l, 1, "it has hung up; back with the keys that it "
 		    "has not seen");
 		failure_forget(c);
@@ -275,18 +302,52 @@ log_in(struct chain *c, struct link *l)
 }
 
 /*
- * Connects to hop through the last link, verifies its key and logs in.  Returns
- * OK, or another status after noting why not.
+ * Has ssh log in to l's hop, which it can and we cannot, since why.  Nothing of
+ * what the server has said to us counts: ssh begins anew, and verifies its key.
+ */
+static int
+by_ssh(struct chain *c, struct link *l, const char *why)
+{
+	struct trust *t = trust_new(c, l);
+	const char *strict;
+	int fds[2], status;
+
+	link_tell(l, 1, "%s: ssh is to log in", why);
+	failure_forget(c);
+	link_over(l, why);
+	take_down(c, l);
+	chain_limit(c, l, l->hop->logintimeout);
+	if ((status = trust_strictness(t, &strict)) == OK &&
+	    (status = connect_ssh(c, l, fds)) == OK) {
+		status = byssh_start(c, l, why, strict, fds);
+		if (fds[0] != -1) {
+			close(fds[0]);
+			close(fds[1]);
+		}
+	}
+	trust_free(t);
+	return status;
+}
+
+/*
+ * Connects to hop through the last link, verifies its key and logs in, or has
+ * ssh do so.  Returns OK, or another status after noting why not.
  */
 int
 setup_hop(struct chain *c, const struct hop *hop)
 {
 	struct link *l = setup_link(c, hop);
+	char *why = NULL;
 	int status;
 
 	l->label = report_label(c, l);
-	if ((status = verify(c, l)) == OK)
-		status = log_in(c, l);
+	if ((status = verify(c, l)) != OK)
+		why = fail_lacking(c);
+	else
+		status = log_in(c, l, &why);
 	libssh_overhear(NULL);
+	if (why != NULL && plan_can_private(c->plan, hop))
+		status = by_ssh(c, l, why);
+	free(why);
 	return status;
 }

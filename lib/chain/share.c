@@ -25,6 +25,8 @@
 
 struct share {
 	struct link	*link;		/* whose connection it is */
+	struct byssh	*byssh;		/* whose it is, if it is ours alone */
+	const char	*path;		/* of its control socket */
 	int		 witness;	/* asked whether the master is alive */
 	int		 control;	/* asked for the channel, or -1 */
 	int		 fd;		/* leads on; -1: taken */
@@ -41,6 +43,27 @@ struct heard {
 	const char	*why;		/* there is no answer */
 	int		 absent;	/* since nobody listens there */
 };
+
+/* The share of l, or NULL. */
+static struct share *
+of(const struct chain *c, const struct link *l)
+{
+	return c->sequence->share[l - c->links];
+}
+
+/* Returns a new one of l, for share_close(). */
+static struct share *
+begin(struct chain *c, struct link *l, const char *path)
+{
+	struct share *s = xcalloc(1, sizeof(*s));
+
+	c->sequence->share[l - c->links] = s;
+	s->link = l;
+	s->byssh = c->sequence->byssh[l - c->links];
+	s->path = path;
+	s->witness = s->control = s->fd = -1;
+	return s;
+}
 
 static int
 later(void)
@@ -215,24 +238,41 @@ greet(struct chain *c, const char *path, struct heard *h, uint32_t *pid)
 }
 
 /*
- * Asks on h for a channel to host and port, and gives the master one end of a
- * socket pair for it, as stdin and as stdout; h->fd's own is in *fd.
+ * Asks on h for a channel to host and port, and gives the master what it is to
+ * read from and to write to.
  */
 static void
-request(struct heard *h, const char *host, int port, int *fd)
+request(struct heard *h, const char *host, int port, int in, int out)
 {
 	unsigned char data[2 * MUX_REQUEST];
 	size_t len, n;
-	int theirs;
 
 	len = mux_hello(data);
 	n = mux_stdio_forward(data + len, 1, host, port);
-	joint_open(fd, &theirs);
 	if (n == 0 || send_all(h->fd, data, len + n) == -1 ||
-	    joint_pass(h->fd, theirs) == -1 || joint_pass(h->fd, theirs) == -1)
+	    joint_pass(h->fd, in) == -1 || joint_pass(h->fd, out) == -1)
 		h->why = n == 0 ? "the name is too long for it" :
 		    "its ssh has closed";
-	close(theirs);
+}
+
+/*
+ * The ssh that has logged in for us alone would not open it, and has said why
+ * just before.
+ */
+static int
+refuse_byssh(struct chain *c, struct share *s)
+{
+	const char *said = talk_said(&s->byssh->talk);
+	struct link *l = s->link;
+	int prohibited = said != NULL && strstr(said, "prohibited") != NULL;
+
+	return fail(c, l, prohibited ? GIVEUP : RETRY, "%s %s %s:%d%s%s%s; %s "
+	    "%s", l->hop->name, prohibited ? "refused to open" :
+	    "could not open", l->forward.host, l->forward.port,
+	    said == NULL ? "" : ": ssh says \"", said == NULL ? "" : said,
+	    said == NULL ? "" : "\"", prohibited ? "check AllowTcpForwarding "
+	    "and PermitOpen on" : "check that it is up and can be reached from",
+	    l->hop->name);
 }
 
 /* The master would not open it, and alone knows why. */
@@ -244,6 +284,8 @@ refuse(struct chain *c, struct share *s, const struct mux_answer *m)
 	char *text, *said;
 	int status;
 
+	if (s->byssh != NULL)
+		return refuse_byssh(c, s);
 	text = xstrndup(m->text == NULL ? "" : m->text, m->len);
 	said = str_quote(text);
 	status = fail(c, l, RETRY, "%s refused to open %s:%d over the "
@@ -288,40 +330,55 @@ drop(int *fd)
 }
 
 /*
- * Opens a channel to host and port over the shared connection.  Returns OK
- * with s->fd set, or with *why; or another status.
+ * Opens a channel to host and port over the shared connection, for which the
+ * master reads from in and writes to out.  Returns OK, with *why set if there
+ * is none; or another status.
  */
 static int
 open_channel(struct chain *c, struct share *s, const char *host, int port,
-    const char **why)
+    int in, int out, const char **why)
 {
 	struct heard h = { .fd = -1 };
 	struct link *l = s->link;
 	int status;
 
-	drop(&s->fd);
 	drop(&s->control);	/* what is in flight on the last one is lost */
 	link_stage(l, STAGE_FORWARD);
 	l->forward.host = host;
 	l->forward.port = port;
 	c->at = l;
 	c->deadline = 0;
-	status = connect_by(c, l->hop->controlpath, now() + PATIENCE, &h);
+	status = connect_by(c, s->path, now() + PATIENCE, &h);
 	if (status == OK && h.fd != -1) {
-		request(&h, host, port, &s->fd);
+		request(&h, host, port, in, out);
 		if (h.why == NULL)
 			status = answered(c, s, &h);
 	}
 	s->control = h.fd;
 	*why = h.why;
 	if (status != OK || h.why != NULL) {
-		drop(&s->fd);
 		drop(&s->control);
 		return status;
 	}
 	link_note(l, "%s:%d", host, port);
 	link_stage(l, STAGE_CARRY);
 	return OK;
+}
+
+/* The same over a socket pair: s->fd is our end of it. */
+static int
+open_joint(struct chain *c, struct share *s, const char *host, int port,
+    const char **why)
+{
+	int status, theirs;
+
+	drop(&s->fd);
+	joint_open(&s->fd, &theirs);
+	status = open_channel(c, s, host, port, theirs, theirs, why);
+	close(theirs);
+	if (status != OK || *why != NULL)
+		drop(&s->fd);
+	return status;
 }
 
 /* Why hop's connection is not even looked for, or NULL. */
@@ -339,7 +396,7 @@ unwanted(const struct hop *hop)
 	return NULL;
 }
 
-/* Looks for the master, and for a channel over its connection. */
+/* Looks for the master, and for a channel over its connection to host, if any. */
 static int
 find(struct chain *c, struct share *s, const char *host, int port,
     const char **why, int *absent)
@@ -352,14 +409,14 @@ find(struct chain *c, struct share *s, const char *host, int port,
 	c->deadline = 0;
 	if (l->since == 0)
 		link_stage(l, STAGE_SHARED);
-	status = greet(c, l->hop->controlpath, &h, &s->pid);
+	status = greet(c, s->path, &h, &s->pid);
 	s->witness = h.fd;
 	*why = h.why;
 	*absent = h.absent;
 	if (status != OK || h.why != NULL)
 		return status;
 	link_note(l, "ssh, pid %u", s->pid);
-	return open_channel(c, s, host, port, why);
+	return host == NULL ? OK : open_joint(c, s, host, port, why);
 }
 
 /*
@@ -406,9 +463,7 @@ share_find(struct chain *c, struct link *l, const char *host, int port,
 		*absent = 0;
 	if (l->hop->controlpath == NULL)
 		return OK;
-	s = c->sequence->share = xcalloc(1, sizeof(*s));
-	s->link = l;
-	s->witness = s->control = s->fd = -1;
+	s = begin(c, l, l->hop->controlpath);
 	if ((why = ours ? NULL : unwanted(l->hop)) == NULL)
 		status = find(c, s, host, port, &why, &nobody);
 	else	/* one that does not look first does not clear the path */
@@ -419,15 +474,36 @@ share_find(struct chain *c, struct link *l, const char *host, int port,
 		return status;
 	say_debug(1, "%s (hop %d): not shared: %s: %s", l->hop->name,
 	    l->number, l->hop->controlpath, why);
-	share_close(c);
+	share_close(c, l);
 	return OK;
+}
+
+/*
+ * The ssh that has logged in to l's hop for us alone shares that at path.
+ * Returns OK with share_is() true, which share_close() is to follow, or another
+ * status after noting what failed.
+ */
+int
+share_byssh(struct chain *c, struct link *l, const char *path)
+{
+	struct share *s = begin(c, l, path);
+	const char *why;
+	int nobody, status;
+
+	status = find(c, s, NULL, 0, &why, &nobody);
+	if (status == OK && why != NULL)
+		status = fail(c, l, RETRY, "ssh, which has logged in, does not "
+		    "share that: %s; try again", why);
+	if (status != OK)
+		share_close(c, l);
+	return status;
 }
 
 /* Is it l's connection that is shared? */
 int
 share_is(const struct chain *c, const struct link *l)
 {
-	return c->sequence->share != NULL && c->sequence->share->link == l;
+	return of(c, l) != NULL;
 }
 
 /* Is the master alive, that is, does it answer? */
@@ -452,8 +528,14 @@ is_alive(struct share *s)
 static int
 fail_ended(struct chain *c, struct share *s)
 {
+	const char *said = s->byssh == NULL ? NULL : talk_said(&s->byssh->talk);
 	struct link *l = s->link;
 
+	if (s->byssh != NULL)
+		return fail(c, l, RETRY, "connection lost: its ssh (pid %u) "
+		    "has ended%s%s%s; the log of sshd there may know why",
+		    s->pid, said == NULL ? "" : ", it says \"",
+		    said == NULL ? "" : said, said == NULL ? "" : "\"");
 	return fail(c, l, RETRY, "the shared connection of %s has ended (ssh, "
 	    "pid %u); its network or its ssh is gone, try again", l->hop->name,
 	    s->pid);
@@ -468,13 +550,12 @@ int
 share_approach(struct chain *c, struct link *l, const char *host, int port,
     int *fd)
 {
-	struct share *s = c->sequence->share;
+	struct share *s = of(c, l);
 	const char *why = NULL;
 	int status = OK;
 
-	(void)l;
 	if (s->fd == -1)
-		status = open_channel(c, s, host, port, &why);
+		status = open_joint(c, s, host, port, &why);
 	if (status == OK && why != NULL)
 		status = fail_ended(c, s);
 	*fd = s->fd;
@@ -482,12 +563,46 @@ share_approach(struct chain *c, struct link *l, const char *host, int port,
 	return status;
 }
 
-/* The chain ends with the shared connection: what it is to be joined to. */
-void
-share_join(struct chain *c, int in, int out)
+/* As share_approach(), for forward_pipes(). */
+int
+share_pipes(struct chain *c, struct link *l, const char *host, int port,
+    int fds[2])
 {
-	c->sequence->share->in = in;
-	c->sequence->share->out = out;
+	struct share *s = of(c, l);
+	const char *why = NULL;
+	int in, out, status;
+
+	drop(&s->fd);
+	joint_pipe(&fds[0], &out);
+	joint_pipe(&in, &fds[1]);
+	status = open_channel(c, s, host, port, in, out, &why);
+	close(in);
+	close(out);
+	if (status == OK && why != NULL)
+		status = fail_ended(c, s);
+	if (status != OK) {
+		close(fds[0]);
+		close(fds[1]);
+	}
+	return status;
+}
+
+/*
+ * The chain ends with l's shared connection: a channel to host and port, to be
+ * joined to in and out.  Returns OK, or another status after noting what failed.
+ */
+int
+share_target(struct chain *c, struct link *l, const char *host, int port, int in,
+    int out)
+{
+	struct share *s = of(c, l);
+	int fd, status;
+
+	s->in = in;
+	s->out = out;
+	status = share_approach(c, l, host, port, &fd);
+	s->fd = fd;
+	return status;
 }
 
 /*
@@ -497,10 +612,10 @@ share_join(struct chain *c, int in, int out)
 int
 share_take(struct chain *c)
 {
-	struct share *s = c->sequence->share;
+	struct share *s = c->n == 0 ? NULL : of(c, &c->links[c->n - 1]);
 	int fd;
 
-	if (s == NULL || s->link != &c->links[c->n - 1])
+	if (s == NULL)
 		return -1;
 	fd = s->fd;
 	s->fd = -1;
@@ -526,7 +641,7 @@ outlast(struct chain *c, struct share *s)
 int
 share_carry(struct chain *c)
 {
-	struct share *s = c->sequence->share;
+	struct share *s = of(c, &c->links[c->n - 1]);
 	int error = 0, status;
 
 	status = s->fd == -1 ? outlast(c, s) :
@@ -543,9 +658,9 @@ share_carry(struct chain *c)
 int
 share_lost(struct chain *c, const struct link *l)
 {
-	struct share *s = c->sequence->share;
+	struct share *s = l->number < 2 ? NULL : of(c, l - 1);
 
-	if (s == NULL || s->link + 1 != l || is_alive(s))
+	if (s == NULL || is_alive(s))
 		return 0;
 	(void)fail_ended(c, s);
 	return 1;
@@ -555,10 +670,16 @@ share_lost(struct chain *c, const struct link *l)
 int
 share_overdue(struct chain *c, struct link *l)
 {
-	const struct share *s = c->sequence->share;
-	char *path = str_shell(l->hop->controlpath);
+	const struct share *s = of(c, l);
+	char *path;
 	int status;
 
+	if (s->byssh != NULL)
+		return fail(c, l, RETRY, "%s has not opened %s:%d in time; "
+		    "check that %s is up and can be reached from %s",
+		    l->hop->name, l->forward.host, l->forward.port,
+		    l->forward.host, l->hop->name);
+	path = str_shell(s->path);
 	status = fail(c, l, RETRY, "the connection that ssh (pid %u) shares "
 	    "has not opened %s:%d in time; if its network is gone, end it: "
 	    "ssh -O exit -S %s %s; without it: -o %s:ControlPath=none", s->pid,
@@ -568,11 +689,11 @@ share_overdue(struct chain *c, struct link *l)
 	return status;
 }
 
-/* Lets go of the shared connection; the master, and its socket, stay. */
+/* Lets go of l's shared connection, if it is; the master, and its socket, stay. */
 void
-share_close(struct chain *c)
+share_close(struct chain *c, struct link *l)
 {
-	struct share *s = c->sequence->share;
+	struct share *s = of(c, l);
 
 	if (s == NULL)
 		return;
@@ -580,5 +701,5 @@ share_close(struct chain *c)
 	drop(&s->control);
 	drop(&s->witness);
 	free(s);
-	c->sequence->share = NULL;
+	c->sequence->share[l - c->links] = NULL;
 }

@@ -79,6 +79,13 @@ make_masters(struct chain *c, const struct hop *last)
 	return status;
 }
 
+/* Is the last link's connection shared? */
+static int
+is_shared(const struct chain *c)
+{
+	return c->n > 0 && share_is(c, &c->links[c->n - 1]);
+}
+
 /*
  * The deepest hop whose connection is shared is where the chain begins, and
  * those before it are left alone.  make: it may also be one that ssh -J would
@@ -95,7 +102,7 @@ sharing_find(struct chain *c, struct plan *plan, int make)
 	TAILQ_FOREACH_REVERSE(hop, &plan->hops, hops, entry) {
 		host = after(c, hop, &port);
 		status = share_find(c, links_to(c, hop), host, port, &absent);
-		if (status == OK && c->sequence->share == NULL)
+		if (status == OK && !is_shared(c))
 			status = plan_complete(plan);
 		if (status == OK && absent && make && plan_shares(plan, hop)) {
 			make = 0;
@@ -103,7 +110,7 @@ sharing_find(struct chain *c, struct plan *plan, int make)
 				status = share_find(c, links_to(c, hop), host,
 				    port, NULL);
 		}
-		if (status != OK || c->sequence->share != NULL)
+		if (status != OK || is_shared(c))
 			return status;
 	}
 	forget_links(c);

@@ -321,22 +321,6 @@ must_learn(const struct login *login, const struct method *m)
 	    version == NULL || strncmp(version, "SSH-2.0-OpenSSH_", 16) != 0;
 }
 
-/* Asks what the server takes, where no refusal has told yet. */
-static enum result
-learn(struct login *login)
-{
-	int rc;
-
-	while ((rc = ssh_userauth_none(login->l->session,
-	    login->l->hop->user)) == SSH_AUTH_AGAIN)
-		if (auth_again(login) == -1)
-			break;
-	login->listed = 1;
-	if (rc == SSH_AUTH_SUCCESS)
-		link_note(login->l, "none");
-	return auth_judge(login, rc);
-}
-
 /* Notes a method that the server has taken, with the key if it was one. */
 static void
 note_method(struct login *login, const struct method *m)
@@ -353,6 +337,14 @@ note_method(struct login *login, const struct method *m)
 	free(s);
 }
 
+/* Is it a method that a person has to answer? */
+static int
+asks(const struct method *m)
+{
+	return m->bit == SSH_AUTH_METHOD_INTERACTIVE ||
+	    m->bit == SSH_AUTH_METHOD_PASSWORD;
+}
+
 static enum result
 try_methods(struct login *login)
 {
@@ -364,15 +356,17 @@ try_methods(struct login *login)
 		if (login->status != OK)
 			break;
 		if (must_learn(login, m)) {
-			result = learn(login);
+			result = auth_learn(login);
 			if (result == AUTH_SUCCESS || result == AUTH_LOST)
 				return result;
 			continue;
 		}
-		if (m == NULL)
+		if (m == NULL || (asks(m) && hostbased_offered(login)))
 			return AUTH_FAILURE;
 		login->trying = m->bit;
 		result = m->try(login);
+		if (login->let_in)
+			return AUTH_SUCCESS;
 		if (result == AUTH_FAILURE && auth_over(login->l))
 			result = AUTH_LOST;
 		if (result == AUTH_SUCCESS || result == AUTH_PARTIAL)
@@ -592,6 +586,19 @@ auth_returns(struct login *login)
 	free(login->how);
 	login->how = NULL;
 	return 1;
+}
+
+/*
+ * A login has failed.  Is there a method that ssh would have got in by, or still
+ * try?  Returns which, for a message, which the caller frees, or NULL.
+ */
+char *
+auth_lacking(const struct login *login)
+{
+	if (login->status != OK || link_breach(login->l) != NULL ||
+	    !hostbased_offered(login))
+		return NULL;
+	return xstrdup("it takes hostbased, which libssh lacks");
 }
 
 /*

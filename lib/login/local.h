@@ -32,6 +32,7 @@ struct login {
 	int		 used;		/* methods, as ssh_userauth_list() */
 	int		 trying;	/* the method now, as these */
 	int		 listed;	/* the server has said what it takes */
+	int		 let_in;	/* where only asked what it takes */
 	int		 partial;	/* methods taken where more is wanted */
 	uint64_t	 heard;		/* bytes from it, when last looked */
 	uint64_t	 since;		/* ms; when its time began anew */
@@ -63,6 +64,10 @@ struct login {
 	char		*passed_over;	/* which not, and why */
 };
 
+/* hostbased.c: a method that ssh has */
+int	 hostbased_wanted(const struct login *);
+int	 hostbased_offered(const struct login *);
+
 /* turn.c: one step of a login */
 int	 auth_over(const struct link *);
 void	 auth_renew(struct login *);
@@ -72,6 +77,7 @@ int	 auth_look(struct login *);
 void	 auth_ignore(struct login *, const char *, const char *);
 int	 auth_ask(struct login *, const char *, int, char *);
 enum result auth_judge(struct login *, int);
+enum result auth_learn(struct login *);
 
 /* addkey.c: AddKeysToAgent */
 int	 addkey_wanted(const struct login *);

@@ -19,6 +19,7 @@ struct credential {
 struct login *auth_new(struct chain *, struct link *);
 int	 auth(struct login *, int *);
 int	 auth_returns(struct login *);
+char	*auth_lacking(const struct login *);
 void	 auth_credential(struct login *, struct credential *);
 void	 auth_free(struct login *);
 

@@ -157,12 +157,50 @@ auth_ignore(struct login *login, const char *name, const char *why)
 	free(s);
 }
 
-/* Asks the person; returns 0, -1 for no answer, and sets login->status. */
+/*
+ * Asks what the server takes, where no refusal has told yet (RFC 4252, 5.2).
+ */
+enum result
+auth_learn(struct login *login)
+{
+	int rc;
+
+	while ((rc = ssh_userauth_none(login->l->session,
+	    login->l->hop->user)) == SSH_AUTH_AGAIN)
+		if (auth_again(login) == -1)
+			break;
+	login->listed = 1;
+	if (rc == SSH_AUTH_SUCCESS)
+		link_note(login->l, "none");
+	return auth_judge(login, rc);
+}
+
+/*
+ * Would ssh still try something else before anybody is asked?  A server that has
+ * not told what it takes is asked that.
+ */
+static int
+ssh_first(struct login *login)
+{
+	if (!hostbased_wanted(login))
+		return 0;
+	if (!login->listed)
+		login->let_in = auth_learn(login) == AUTH_SUCCESS;
+	return login->status != OK || login->let_in ||
+	    hostbased_offered(login);
+}
+
+/*
+ * Asks the person; returns 0, -1 for no answer, and sets login->status.  Nobody
+ * is asked where ssh would still try something else.
+ */
 int
 auth_ask(struct login *login, const char *text, int echo, char *answer)
 {
 	int got;
 
+	if (ssh_first(login))
+		return -1;
 	if (!prompt_possible(login->l->hop)) {
 		login->mute = 1;
 		return -1;

@@ -48,6 +48,7 @@ struct hop {
 	char			*gssapiserveridentity;
 	int			 gssapitrustdns;
 	int			 hashknownhosts;
+	int			 hostbasedauthentication;
 	char			*hostkeyalgorithms;
 	char			*hostkeyalias;
 	char			*hostname;

@@ -17,7 +17,6 @@ static const struct {
 	{ "fingerprinthash", "sha256", "fingerprints are those of SHA256" },
 	{ "gssapidelegatecredentials", "no false", "no ticket is passed on" },
 	{ "gssapikeyexchange", "no false", "it is not tried" },
-	{ "hostbasedauthentication", "no false", "it is not tried" },
 	{ "kbdinteractivedevices", "", "none is named to the server" },
 	{ "localcommand", "none", "it is not run" },
 	{ "versionaddendum", "none", "our version is libssh's" },

@@ -67,6 +67,7 @@ static const struct keyword keywords[] = {
 	ROW(gssapiserveridentity, STRING),
 	ELSE(gssapitrustdns, YESNO, "no"),
 	ELSE(hashknownhosts, YESNO, "no"),
+	ELSE(hostbasedauthentication, YESNO, "no"),
 	ROW(hostkeyalgorithms, ALGORITHMS),
 	ROW(hostkeyalias, STRING),
 	ROW(hostname, STRING),

@@ -54,6 +54,16 @@ plan_shares(const struct plan *plan, const struct hop *hop)
 	    can_make(hop->controlpath);
 }
 
+/*
+ * Can ssh log in to hop for us, and what comes next be reached over that?  A
+ * ForwardCommand would have to be run.
+ */
+int
+plan_can_private(const struct plan *plan, const struct hop *hop)
+{
+	return !plan->no_ssh && hop->forwardcommand == NULL;
+}
+
 /* Returns s with each % doubled, for what ssh expands; the caller frees it. */
 static char *
 unexpanded(const char *s)
@@ -143,6 +153,64 @@ earlier_command(const struct plan *plan, const struct hop *hop)
 	return line;
 }
 
+/* What -o's ssh is started with, and the texts that are only theirs. */
+struct orders {
+	const char	*v[12];		/* a NULL behind them */
+	size_t		 n;
+	struct strlist	 own;
+};
+
+static void
+order(struct orders *o, const char *text)
+{
+	o->v[o->n++] = text;
+}
+
+static void
+order_own(struct orders *o, char *text)
+{
+	strlist_add(&o->own, text);
+	order(o, text);
+}
+
+static int
+is_quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
+}
+
+/* What any ssh is told that logs in to hop, and is asked for nothing else. */
+static void
+order_login(struct orders *o, const struct hop *hop)
+{
+	order(o, "ClearAllForwardings=yes");
+	if (hop->forkafterauthentication != NULL)
+		order(o, "ForkAfterAuthentication=no");
+	if (hop->connecttimeout > 0 || hop->logintimeout > 0)
+		order_own(o, xasprintf("ConnectTimeout=%d",
+		    hop->connecttimeout > 0 ? hop->connecttimeout :
+		    hop->logintimeout));
+	/* without a message it would be tried again */
+	if (is_quiet(hop))
+		order(o, "LogLevel=FATAL");
+}
+
+/* Adds to argv the command for hop, number n, whose socket is path. */
+static void
+command(const struct plan *plan, const struct hop *hop, int n, const char *path,
+    struct orders *o, struct strlist *argv)
+{
+	struct question q = { .conf = plan->conf, .number = n, .extra = o->v };
+
+	strlist_add(argv, xstrdup("ssh"));
+	strlist_add(argv, xstrdup("-NTS"));
+	strlist_add(argv, unexpanded(path));
+	ask_whom(argv, hop, &q);
+	strlist_free(&o->own);
+}
+
 /*
  * Adds to argv the command that logs in to hop, which is number n, and goes
  * into the background as soon as its connection is shared.
@@ -151,36 +219,42 @@ void
 plan_master(const struct plan *plan, const struct hop *hop, int n,
     struct strlist *argv)
 {
-	const char *extra[7] = { "ClearAllForwardings=yes" };
-	struct question q = { .conf = plan->conf, .number = n,
-	    .extra = extra };
-	char *command = NULL, *proxy = NULL, *limit = NULL;
-	size_t i = 1;
+	struct orders o = { .n = 0 };
+	char *line;
 
-	strlist_add(argv, xstrdup("ssh"));
-	strlist_add(argv, xstrdup("-NTS"));
-	strlist_add(argv, unexpanded(hop->controlpath));
-	if (hop->forkafterauthentication != NULL)
-		extra[i++] = "ForkAfterAuthentication=no";
-	if (hop->connecttimeout > 0 || hop->logintimeout > 0)
-		extra[i++] = limit = xasprintf("ConnectTimeout=%d",
-		    hop->connecttimeout > 0 ? hop->connecttimeout :
-		    hop->logintimeout);
-	/* without a message it would be tried again */
-	if (hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0))
-		extra[i++] = "LogLevel=FATAL";
+	order_login(&o, hop);
 	/* one that has a ProxyCommand which starts us would come back here */
 	if (n > 1) {
-		command = earlier_command(plan, hop);
-		extra[i++] = "ProxyUseFdpass=no";	/* as ssh -J */
-	}
-	if (n > 1 || hop->proxycommand == NULL)
-		extra[i++] = proxy = xasprintf("ProxyCommand=%s",
-		    command == NULL ? "none" : command);
-	ask_whom(argv, hop, &q);
-	free(limit);
-	free(proxy);
-	free(command);
+		line = earlier_command(plan, hop);
+		order(&o, "ProxyUseFdpass=no");		/* as ssh -J */
+		order_own(&o, xasprintf("ProxyCommand=%s", line));
+		free(line);
+	} else if (hop->proxycommand == NULL)
+		order(&o, "ProxyCommand=none");
+	command(plan, hop, n, hop->controlpath, &o, argv);
+}
+
+/*
+ * The same for an ssh that stays in the foreground, and shares its connection at
+ * path.  It is connected to a later hop by its stdin and stdout.  strict is its
+ * StrictHostKeyChecking; NULL: what is set.
+ */
+void
+plan_private(const struct plan *plan, const struct hop *hop, int n,
+    const char *path, const char *strict, struct strlist *argv)
+{
+	struct orders o = { .n = 0 };
+
+	order(&o, "ControlMaster=yes");
+	order(&o, "ControlPersist=no");
+	order(&o, "PermitLocalCommand=no");	/* it would write to stdout */
+	if (strict != NULL)
+		order_own(&o, xasprintf("StrictHostKeyChecking=%s", strict));
+	order_login(&o, hop);
+	if (n > 1) {
+		order(&o, "ProxyUseFdpass=no");
+		order(&o, "ProxyCommand=-");
+	} else if (hop->proxycommand == NULL)
+		order(&o, "ProxyCommand=none");
+	command(plan, hop, n, path, &o, argv);
 }

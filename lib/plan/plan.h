@@ -90,6 +90,9 @@ char	*route_ssh(const struct plan *, const struct hop *, int);
 int	 plan_shares(const struct plan *, const struct hop *);
 void	 plan_master(const struct plan *, const struct hop *, int,
 	    struct strlist *);
+int	 plan_can_private(const struct plan *, const struct hop *);
+void	 plan_private(const struct plan *, const struct hop *, int,
+	    const char *, const char *, struct strlist *);
 
 /* expand.c: what ssh -G leaves to be expanded */
 struct token {

@@ -326,6 +326,39 @@ trust_answer(struct trust *t, const char *answer, enum verdict *verdict)
 	return OK;
 }
 
+/* Is a key without a marker among those? */
+static int
+has_key(const struct knowns *knowns)
+{
+	size_t i;
+
+	for (i = 0; i < knowns->n; i++)
+		if (knowns->v[i].marker == MARKER_NONE)
+			return 1;
+	return 0;
+}
+
+/*
+ * Leaves in *mode the StrictHostKeyChecking with which ssh takes no key of the
+ * hop that we would refuse: another one than is known, or, unless a person says
+ * so, one of another type.  NULL: the one that is set.  Returns OK, or another
+ * status after noting what has failed.
+ */
+int
+trust_strictness(struct trust *t, const char **mode)
+{
+	int status;
+
+	*mode = NULL;
+	if (!strict_lax(t->l->hop))
+		return OK;
+	if ((status = trust_read(t)) != OK)
+		return status;
+	*mode = has_key(&t->known[0]) || has_key(&t->known[2]) ? "yes" :
+	    "accept-new";
+	return OK;
+}
+
 /* Frees what the decision stood on. */
 void
 trust_free(struct trust *t)

@@ -3,6 +3,8 @@
  * written, within bounds.
  */
 
+#include <unistd.h>
+
 #include "wire/local.h"
 
 #define TURNS		16	/* reads of one session before the others' */
@@ -188,6 +190,16 @@ link_drive(struct link *l)
 		acknowledge(l);
 }
 
+/* The end of what comes has been written: a pipe is closed then. */
+static void
+end_pipe(struct wire *w)
+{
+	if (w->channel.pipe == -1 || !relay_done(&w->relay))
+		return;
+	close(w->channel.pipe);
+	w->channel.pipe = w->relay.wfd = -1;
+}
+
 /* relay_step() for l's channel; libssh reads the session there, too. */
 void
 link_step(struct link *l, const struct pollfd *pfd)
@@ -197,4 +209,5 @@ link_step(struct link *l, const struct pollfd *pfd)
 	(void)unwritten(l);	/* the relay only adds when there is nothing */
 	relay_step(&l->wire->relay, pfd);
 	(void)libssh_log_of(logged);
+	end_pipe(l->wire);
 }

@@ -15,6 +15,8 @@ enum what {
 	FAIL_NOTHING,		/* or nobody is to be told */
 	FAIL_TEXT,		/* what text says */
 	FAIL_CONNECT,		/* no address has answered: error */
+	FAIL_SET,		/* libssh has none of one kind of algorithms
+				 * that are set for it */
 	FAIL_SESSION,		/* it ended before the keys were exchanged */
 	FAIL_FORWARD,		/* its channel was not opened */
 	FAIL_TIMEOUT,		/* its time is over */

@@ -260,6 +260,27 @@ forward_joint(struct chain *c, struct link *l, const char *host, int port,
 	return status;
 }
 
+/*
+ * As forward_joint(), but for a program that would take a socket for its own
+ * connection: fds[0] is to be read from, fds[1] to be written to.
+ */
+int
+forward_pipes(struct chain *c, struct link *l, const char *host, int port,
+    int fds[2])
+{
+	struct channel *ch = &l->wire->channel;
+	int status;
+
+	joint_pipe(&fds[0], &ch->pipe);
+	joint_pipe(&ch->joint, &fds[1]);
+	status = forward_open(c, l, host, port, ch->joint, ch->pipe);
+	if (status != OK) {
+		close(fds[0]);
+		close(fds[1]);
+	}
+	return status;
+}
+
 /* What comes for a channel that was given up: nothing is kept. */
 static int
 on_late_data(ssh_session session, ssh_channel channel, void *data,
@@ -290,6 +311,8 @@ forget(struct link *l)
 	opening_free(ch->opening);
 	if (ch->joint != -1)
 		close(ch->joint);
+	if (ch->pipe != -1)
+		close(ch->pipe);
 }
 
 /*
@@ -312,7 +335,7 @@ forward_withdraw(struct link *l)
 	memset(&w->relay, 0, sizeof(w->relay));
 	memset(&w->channel, 0, sizeof(w->channel));
 	memset(&l->forward, 0, sizeof(l->forward));
-	w->channel.joint = -1;
+	w->channel.joint = w->channel.pipe = -1;
 	w->up = 0;
 	l->since = 0;
 }

@@ -28,6 +28,18 @@ joint_open(int *relay, int *session)
 	*session = pair[1];
 }
 
+/* Makes a pipe.  The caller owns both ends; neither blocks. */
+void
+joint_pipe(int *from, int *to)
+{
+	int pair[2];
+
+	if (pipe2(pair, O_NONBLOCK | O_CLOEXEC) == -1)
+		err(RETRY, "pipe");
+	*from = pair[0];
+	*to = pair[1];
+}
+
 /* Makes fd block, for a program that expects nothing else. */
 void
 joint_block(int fd)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 void	 joint_open(int *, int *);
+void	 joint_pipe(int *, int *);
 void	 joint_block(int);
 void	 joint_unblock(int);
 int	 joint_send(int, const void *, size_t, int);

@@ -25,7 +25,8 @@ link_init(struct link *l, struct chain *c, const struct hop *hop, int number)
 	l->number = number;
 	l->wire = xcalloc(1, sizeof(*l->wire));
 	l->wire->listener = &c->listener;
-	l->wire->channel.joint = -1;
+	l->wire->channel.joint = l->wire->channel.pipe = -1;
+	l->watch.fd = -1;
 }
 
 /* The stage that l is in is over, at the time t. */

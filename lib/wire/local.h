@@ -59,6 +59,8 @@ struct channel {
 	struct opening	*opening;	/* greeting.c's; NULL: not looked at */
 	int		 joint;		/* relay's end of the joint to the
 					 * next session, or -1 */
+	int		 pipe;		/* what it writes to, where that is
+					 * another; or -1 */
 };
 
 /* What was seen of a key exchange; binding.c's alone. */

@@ -12,7 +12,7 @@
 
 #include "wire/local.h"
 
-#define FDS	3	/* descriptors of a link: session, relay's two */
+#define FDS	4	/* descriptors of a link: session, relay's two, watch */
 #define MORE	8	/* descriptors of a step that waits for its own */
 
 /* The end of the chain: what it relays goes to our stdin and stdout. */
@@ -76,6 +76,8 @@ gather(struct chain *c, uint64_t t, struct pollfd *pfd)
 		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
 			pfd[0].events |= POLLOUT;
 		relay_poll(&l->wire->relay, &pfd[1]);
+		pfd[3].fd = l->watch.fd;
+		pfd[3].events = POLLIN;
 	}
 	/* before anything is carried, only whether somebody still waits */
 	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
@@ -100,8 +102,12 @@ turn(struct chain *c, struct pollfd *pfd)
 		fed = l->wire->relay.moved;
 		l->wire->relay.moved = 0;
 	}
-	for (i = c->n - 1; i >= 0; i--)
-		link_step(&c->links[i], &pfd[i * FDS + 1]);
+	for (i = c->n - 1; i >= 0; i--) {
+		l = &c->links[i];
+		link_step(l, &pfd[i * FDS + 1]);
+		if (pfd[i * FDS + 3].revents != 0)
+			l->watch.ready(l->watch.arg);
+	}
 }
 
 /*

@@ -421,7 +421,7 @@ relay_poll(const struct relay *r, struct pollfd *pfd)
 {
 	pfd[0].fd = r->started && room(r) > 0 ? r->rfd : -1;
 	pfd[0].events = POLLIN;
-	pfd[1].fd = r->started && r->down != FLOW_SHUT ? r->wfd : -1;
+	pfd[1].fd = r->started && !relay_done(r) ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
 }
 

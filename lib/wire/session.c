@@ -146,9 +146,7 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 {
 	link_stage(l, STAGE_BANNER);
 	if (new_session(l, fd, hostkeys) != 0)
-		return fail(c, l, GIVEUP, "of one kind of algorithms "
-		    "libssh has none that is set for it (host certificates "
-		    "are none); see proxyhop -G and allow another one");
+		return failure_note(c, l, FAIL_SET);
 	libssh_overhear(l);
 	binding_begin(l);
 	if (greeting_send(l, fd) == -1)

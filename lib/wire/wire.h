@@ -37,6 +37,13 @@ struct forward {
 	char		*command;	/* ForwardCommand, or NULL */
 };
 
+/* What else a link has to be read from while the chain waits. */
+struct watch {
+	int	 fd;			/* -1: nothing */
+	void	 (*ready)(void *);	/* there is something, or its end */
+	void	*arg;
+};
+
 /*
  * What binds a session to its server (PROTOCOL.agent, 1): the host key, and
  * the signature with it in the first key exchange; NULL: not known.
@@ -58,6 +65,7 @@ struct link {
 	char			*note;		/* what the stage has shown */
 	char			*greeting;	/* what came before a banner */
 	struct forward		 forward;
+	struct watch		 watch;
 	struct wire		*wire;		/* lib/wire's */
 };
 
@@ -120,6 +128,8 @@ int	 forward_open(struct chain *, struct link *, const char *, int, int,
 	    int);
 int	 forward_joint(struct chain *, struct link *, const char *, int,
 	    int *);
+int	 forward_pipes(struct chain *, struct link *, const char *, int,
+	    int [2]);
 const char *forward_complaint(struct link *);
 const char *forward_text(struct link *);
 int	 forward_is_ssh(struct link *);
