@@ -90,6 +90,8 @@ goes "a host without ProxyJump" 0 "target" ssh -v -F "$T/config" target true
 goes "-J by hand" 0 "gw3 target" ssh -v -F "$T/config" -J gw3 named true
 goes "-o ProxyCommand=none" 0 "target" \
     ssh -v -F "$T/config" -o ProxyCommand=none named true
+goes "proxyhop is not there any more" 0 "gw1 gw2 target" \
+    env PATH=/usr/bin:/bin ssh -v -F "$T/config" named true
 echo some >"$T/file"
 goes "scp" 1 "gw1 gw2 target" scp -v -F "$T/config" "$T/file" named:"$T/there"
 check "scp: the bytes" cmp "$T/file" "$T/there"
