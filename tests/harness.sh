@@ -23,6 +23,8 @@ case $PROXYHOP in
 /*) ;;
 *)	PROXYHOP=$PWD/$PROXYHOP ;;
 esac
+# What the tests import leaves nothing beside them.
+export PYTHONDONTWRITEBYTECODE=1
 # In its environment proxyhop takes this name for its own mark.
 export -n PROXYHOP
 PROXYHOP_WRAP=${PROXYHOP_WRAP:-}

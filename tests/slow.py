@@ -12,17 +12,12 @@ import argparse
 import os
 import queue
 import socket
-import sys
 import threading
 import time
 
-CHUNK = 65536
+import raw
+
 FULL = 1024		# chunks on their way
-
-
-def say(text):
-	sys.stdout.write(text + "\n")
-	sys.stdout.flush()
 
 
 def read(source, way, delay):
@@ -30,7 +25,7 @@ def read(source, way, delay):
 	data = b"-"
 	while data:
 		try:
-			data = source.recv(CHUNK)
+			data = source.recv(raw.CHUNK)
 		except OSError:
 			data = b""
 		way.put((time.monotonic() + delay, data))
@@ -61,7 +56,8 @@ def carry(source, sink, delay, hold):
 	write(way, sink, hold)
 
 
-def serve(client, args):
+def serve(client, number, args):
+	raw.say("accepted %d" % number)
 	delay = args.rtt / 2000
 	server = socket.create_connection(("127.0.0.1", args.port))
 	for sock in (client, server):
@@ -71,7 +67,6 @@ def serve(client, args):
 	up.start()
 	carry(server, client, delay, args.hold)
 	up.join()
-	client.close()
 	server.close()
 
 
@@ -80,17 +75,7 @@ def main():
 	parser.add_argument("--rtt", type=float, default=0)
 	parser.add_argument("--hold")
 	parser.add_argument("port", type=int)
-	args = parser.parse_args()
-
-	listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-	say("listening %d" % listener.getsockname()[1])
-	number = 0
-	while True:
-		sock, _ = listener.accept()
-		number += 1
-		say("accepted %d" % number)
-		threading.Thread(target=serve, args=(sock, args),
-		    daemon=True).start()
+	raw.listen(serve, parser.parse_args())
 
 
 if __name__ == "__main__":
