@@ -9,6 +9,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <paths.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,22 +23,70 @@
 
 #define GRACE	500	/* ms a command has to end by itself */
 
-/* In the child: as ssh runs it. */
+/* In the child: as ssh runs it, with in and out as its streams. */
 static void __attribute__((noreturn))
-run(const char *command, int fd)
+run(const char *command, int in, int out)
 {
 	const char *shell = getenv("SHELL");
 	char *text = xasprintf("exec %s", command);
 
-	(void)dup2(fd, STDIN_FILENO);
-	(void)dup2(fd, STDOUT_FILENO);
+	(void)dup2(in, STDIN_FILENO);
+	(void)dup2(out, STDOUT_FILENO);
 	signal(SIGPIPE, SIG_DFL);
-	/* a first bash whose stdin is a socket would read .bashrc: bash(1) */
-	(void)setenv("SHLVL", "1", 0);
 	if (shell == NULL || *shell == '\0')
 		shell = _PATH_BSHELL;
 	execl(shell, shell, "-c", text, (char *)NULL);
 	_exit(127);		/* as a shell does; told with the status */
+}
+
+/* Starts the ProxyCommand of l's hop with in and out as its streams. */
+static void
+start(struct chain *c, struct link *l, int in, int out)
+{
+	char *command = tokens_proxy(l->hop);
+
+	if ((c->sequence->pid = child_fork(SIGHUP)) == -1)
+		err(RETRY, "cannot run a ProxyCommand");
+	if (c->sequence->pid == 0)
+		run(command, in, out);
+	link_note(l, "ProxyCommand %s", command);
+	free(command);
+}
+
+/*
+ * Starts it with a pipe for each stream, as ssh does: many a program makes its
+ * standard input non-blocking, and expects its output to block as before, or
+ * opens /dev/stdin.  libssh has one descriptor, which is joined to both; returns
+ * that.
+ */
+static int
+start_piped(struct chain *c, struct link *l)
+{
+	int in[2], out[2], ours, fd;
+
+	if (pipe2(in, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1)
+		err(RETRY, "cannot run a ProxyCommand");
+	start(c, l, in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	joint_unblock(in[1]);
+	joint_unblock(out[0]);
+	joint_open(&ours, &fd);
+	c->copy = copy_new(ours, out[0], in[1]);
+	return fd;
+}
+
+/* Starts it with a socket for both streams, as ssh does for ProxyUseFdpass. */
+static int
+start_passing(struct chain *c, struct link *l)
+{
+	int theirs, fd;
+
+	joint_open(&fd, &theirs);
+	joint_block(theirs);
+	start(c, l, theirs, theirs);
+	close(theirs);
+	return fd;
 }
 
 /*
@@ -47,20 +96,10 @@ run(const char *command, int fd)
 void
 command_start(struct chain *c, struct link *l, int *fd)
 {
-	char *command = tokens_proxy(l->hop);
-	int theirs;
-
 	link_stage(l, STAGE_CONNECT);
 	c->sequence->passed = 0;
-	joint_open(fd, &theirs);
-	joint_block(theirs);
-	if ((c->sequence->pid = child_fork(SIGHUP)) == -1)
-		err(RETRY, "cannot run a ProxyCommand");
-	if (c->sequence->pid == 0)
-		run(command, theirs);
-	close(theirs);
-	link_note(l, "ProxyCommand %s", command);
-	free(command);
+	*fd = l->hop->proxyusefdpass == 1 ? start_passing(c, l) :
+	    start_piped(c, l);
 }
 
 /* Has the child ended within ms?  Then its status is in *status. */
@@ -93,7 +132,11 @@ command_end(struct chain *c, struct link *l)
 	pid_t pid = c->sequence->pid;
 	int status = -1;
 
-	if (l->number != 1 || pid <= 0)
+	if (l->number != 1)
+		return -1;
+	copy_close(c->copy);
+	c->copy = NULL;
+	if (pid <= 0)
 		return -1;
 	(void)kill(pid, SIGHUP);
 	if (!ended(pid, GRACE, &status)) {

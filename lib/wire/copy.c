@@ -1,6 +1,7 @@
 /*
- * Bytes between a socket and our own two descriptors, both directions, where
- * no session of ours is in between.
+ * Bytes between a socket and two other descriptors, both directions: our own,
+ * where no session of ours is in between, or the pipes of a command that leads
+ * to the first hop.
  */
 
 #include <sys/socket.h>
@@ -19,6 +20,12 @@ struct oneway {
 	struct buf	 buf;
 	int		 gone;		/* errno: to takes no more */
 	enum flow	 state;
+};
+
+/* What the chain turns by the way; the socket's other end is a session's. */
+struct copy {
+	struct oneway	 in;		/* to the socket */
+	struct oneway	 out;		/* from it */
 };
 
 static int
@@ -81,44 +88,78 @@ wants(const struct oneway *w, struct pollfd *from, struct pollfd *to)
 	to->events = w->buf.len > 0 ? POLLOUT : 0;
 }
 
-/* Until the far end has closed and all of it is written, or nobody reads it. */
-static int
-carry(struct chain *c, struct oneway *up, struct oneway *down)
+/*
+ * Returns a new copy from in to the socket fd, and from that to out, all of which
+ * stay the caller's.  A chain turns it whenever it waits, while it is c->copy.
+ * The caller ends it with copy_free().
+ */
+struct copy *
+copy_new(int fd, int in, int out)
 {
-	struct pollfd pfd[4];
-	int status = OK;
+	struct copy *copy = xcalloc(1, sizeof(*copy));
 
-	while (status == OK && down->state != FLOW_SHUT && !down->gone) {
-		wants(up, &pfd[0], &pfd[1]);
-		wants(down, &pfd[2], &pfd[3]);
-		if ((status = chain_wait(c, pfd, 4, 0)) != OK)
-			break;
-		step(up, &pfd[0], &pfd[1]);
-		step(down, &pfd[2], &pfd[3]);
-		if (up->gone)		/* the far end reads no more */
-			up->state = FLOW_SHUT;
-	}
-	return status;
+	copy->in.from = in;
+	copy->in.to = copy->out.from = fd;
+	copy->out.to = out;
+	copy->in.buf.data = xcalloc(1, CHUNK);
+	copy->out.buf.data = xcalloc(1, CHUNK);
+	return copy;
+}
+
+/* What is waited for: COPY_FDS descriptors. */
+void
+copy_poll(const struct copy *copy, struct pollfd *pfd)
+{
+	wants(&copy->in, &pfd[0], &pfd[1]);
+	wants(&copy->out, &pfd[2], &pfd[3]);
 }
 
 /*
- * Carries between fd and in and out, all of which stay the caller's, until the
- * far end of fd has closed and all of it is written, or nobody reads it.
- * Returns OK with what out has failed with, an errno or 0, in *error; or
- * another status.
+ * Moves what poll(2) has found of pfd, which copy_poll() has set.  The end of in
+ * is an end of file at the other end of the socket, and that of the reader of
+ * out an error when more is written there, as a pipe has it.
+ */
+void
+copy_step(struct copy *copy, const struct pollfd *pfd)
+{
+	step(&copy->in, &pfd[0], &pfd[1]);
+	step(&copy->out, &pfd[2], &pfd[3]);
+	if (copy->in.gone)
+		copy->in.state = FLOW_SHUT;
+	if (copy->out.gone) {
+		copy->out.state = FLOW_SHUT;
+		(void)shutdown(copy->out.from, SHUT_RD);
+	}
+}
+
+/*
+ * Has the far end of the socket closed, and all of it been written, or does
+ * nobody read it?  Leaves what out has failed with in *error: an errno, or 0.
  */
 int
-copy_both(struct chain *c, int fd, int in, int out, int *error)
+copy_over(const struct copy *copy, int *error)
 {
-	struct oneway up = { .from = in, .to = fd };
-	struct oneway down = { .from = fd, .to = out };
-	int status;
+	*error = copy->out.gone;
+	return copy->out.state == FLOW_SHUT;
+}
 
-	up.buf.data = xcalloc(1, CHUNK);
-	down.buf.data = xcalloc(1, CHUNK);
-	status = carry(c, &up, &down);
-	free(up.buf.data);
-	free(down.buf.data);
-	*error = down.gone;
-	return status;
+/* Frees a copy, but closes nothing. */
+void
+copy_free(struct copy *copy)
+{
+	free(copy->in.buf.data);
+	free(copy->out.buf.data);
+	free(copy);
+}
+
+/* Frees a copy, and closes its three descriptors; NULL is fine. */
+void
+copy_close(struct copy *copy)
+{
+	if (copy == NULL)
+		return;
+	close(copy->in.from);
+	close(copy->in.to);
+	close(copy->out.to);
+	copy_free(copy);
 }

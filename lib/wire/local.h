@@ -110,6 +110,13 @@ int	 opening_is_ssh(const struct opening *);
 const char *opening_text(struct opening *);
 void	 opening_free(struct opening *);
 
+/* copy.c: to the pipes of a command */
+#define COPY_FDS	4
+void	 copy_poll(const struct copy *, struct pollfd *);
+void	 copy_step(struct copy *, const struct pollfd *);
+int	 copy_over(const struct copy *, int *);
+void	 copy_free(struct copy *);
+
 /* binding.c: the signature that the first key exchange had */
 void	 binding_begin(struct link *);
 void	 binding_look(struct link *);

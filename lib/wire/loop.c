@@ -81,7 +81,10 @@ gather(struct chain *c, uint64_t t, struct pollfd *pfd)
 	}
 	/* before anything is carried, only whether somebody still waits */
 	pfd[0].fd = c->carrying ? -1 : STDOUT_FILENO;
-	return (nfds_t)c->n * FDS + 1;
+	if (c->copy == NULL)
+		return (nfds_t)c->n * FDS + 1;
+	copy_poll(c->copy, &pfd[1]);
+	return (nfds_t)c->n * FDS + 1 + COPY_FDS;
 }
 
 /*
@@ -165,7 +168,7 @@ on_time(struct chain *c)
 int
 chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 {
-	struct pollfd pfd[MAX_HOPS * FDS + 1 + MORE];
+	struct pollfd pfd[MAX_HOPS * FDS + 1 + COPY_FDS + MORE];
 	uint64_t t = now();
 	nfds_t own;
 	int rc;
@@ -184,10 +187,12 @@ chain_wait(struct chain *c, struct pollfd *more, nfds_t n, uint64_t until)
 		return OK;
 	if (n > 0)
 		memcpy(more, pfd + own, n * sizeof(*more));
-	if (pfd[own - 1].revents != 0) {
+	if (pfd[c->n * FDS].revents != 0) {
 		failure_forget(c);
 		return RETRY;
 	}
+	if (c->copy != NULL)
+		copy_step(c->copy, &pfd[c->n * FDS + 1]);
 	turn(c, pfd);
 	return on_time(c);
 }

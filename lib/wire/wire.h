@@ -69,6 +69,7 @@ struct link {
 	struct wire		*wire;		/* lib/wire's */
 };
 
+struct copy;
 struct own;
 struct sequence;
 
@@ -84,6 +85,8 @@ struct chain {
 	int			 carrying;	/* all is up */
 	struct failure		 failure;
 	struct listener		 listener;
+	struct copy		*copy;		/* from the first session to its
+						 * ProxyCommand, or NULL */
 	struct own		*own;		/* login's; NULL: not started */
 	struct sequence		*sequence;	/* lib/chain's */
 };
@@ -143,6 +146,10 @@ int	 forward_exit(const struct link *);
 int	 forward_error(const struct link *);
 
 /* copy.c: bytes between descriptors, no session in between */
+struct copy *copy_new(int, int, int);
+void	 copy_close(struct copy *);
+
+/* both.c: the same for a whole run */
 int	 copy_both(struct chain *, int, int, int, int *);
 
 /* watchdog.c: a limit on our own processor time */
