@@ -263,10 +263,10 @@ no_ssh()
 	    with_fake -F none "${line[@]}" "${to[@]}"
 	fake 'exit 3'
 	refused "an ssh that fails without a word" 1 \
-	    '^proxyhop: gw1: .*status 3' \
+	    '^proxyhop: gw2: .*status 3' \
 	    with_fake -F none "${line[@]}" "${to[@]}"
 	fake 'kill -KILL $$'
-	refused "an ssh that is killed" 1 '^proxyhop: gw1: ' \
+	refused "an ssh that is killed" 1 '^proxyhop: gw2: ' \
 	    with_fake -F none "${line[@]}" "${to[@]}"
 	fake "PATH=\${PATH#*:} exec ssh \"\$@\""
 	says "an ssh in the way that works" "" with_fake -F none "${line[@]}"

@@ -1,6 +1,9 @@
 /*
  * What ssh answers about every hop: all of them are asked at the same time, and
- * once more where an answer shows that it was not the right question.
+ * once more where an answer shows that it was not the right question.  Then no
+ * Match exec is run: its command may ask a person, or leave something for the
+ * next hop's (a certificate that it gets), and with ssh -J it is run once for a
+ * hop, and for one after the other.
  */
 
 #include <stdlib.h>
@@ -133,12 +136,14 @@ answers_take(struct plan *plan, struct hop *hop, int n, enum answer answer)
 
 /* Asks about hop; with -J, as ssh starts a later one. */
 static void
-ask_hop(struct plan *plan, struct asking *a, struct question *q)
+ask_hop(struct plan *plan, struct asking *a, struct question *q,
+    const char *shell)
 {
 	char *earlier = plan->no_jump ? NULL : route_text(plan, a->hop, ",");
 
 	q->earlier = earlier;
 	q->extra = NULL;
+	q->shell = shell;
 	ask_start(&a->ask, a->hop, q);
 	free(earlier);
 }
@@ -150,7 +155,7 @@ ask_hop(struct plan *plan, struct asking *a, struct question *q)
  * Names of inner hosts are not to be looked up here for that.
  */
 static void
-ask_alone(struct asking *a, struct question *q)
+ask_alone(struct asking *a, struct question *q, const char *shell)
 {
 	static const char *const alone[] = { "CanonicalizeHostname=no",
 	    "CanonicalizePermittedCNAMEs=none", NULL };
@@ -161,6 +166,7 @@ ask_alone(struct asking *a, struct question *q)
 	q->earlier = NULL;
 	/* one that had a ProxyJump of its own is asked to forget it */
 	q->extra = a->hop->jumped ? no_jump : alone;
+	q->shell = shell;
 	ask_start(&a->ask, a->scratch, q);
 }
 
@@ -178,10 +184,10 @@ begin_asking(struct plan *plan, struct hop *hop, int number,
 	asking[0].hop = asking[1].hop = hop;
 	asking[0].number = asking[1].number = number;
 	if (!hop->asked)
-		ask_hop(plan, &asking[n++], &q);
+		ask_hop(plan, &asking[n++], &q, SHELL_NONE);
 	if (number > 1 && !hop->asked_alone && !plan->no_ssh &&
 	    !plan->no_jump)
-		ask_alone(&asking[n++], &q);
+		ask_alone(&asking[n++], &q, ask_shell_false());
 	free(next);
 	return n;
 }
@@ -192,8 +198,10 @@ end_asking(struct plan *plan, struct asking *a, int failed)
 {
 	enum answer answer = ask_finish(&a->ask, failed || a->scratch != NULL);
 
-	if (answer == ANSWER_NO_JUMP) {
+	if (answer == ANSWER_NO_JUMP && a->scratch == NULL)
 		plan->no_jump = 1;	/* and is asked again */
+	if (answer == ANSWER_NO_JUMP || answer == ANSWER_EXEC) {
+		hop_free(a->scratch);
 		return failed ? -1 : 0;
 	}
 	if (a->scratch == NULL)
@@ -288,6 +296,36 @@ ask_round(struct plan *plan)
 	return rc;
 }
 
+/* Asks about hop, and has its Match exec lines run; waits for the answer. */
+static int
+ask_fully(struct plan *plan, struct hop *hop, int number)
+{
+	struct question q = { .conf = plan->conf, .number = number };
+	struct asking a = { .hop = hop, .number = number };
+	char *next = route_next(plan, hop);
+
+	q.next = next;
+	ask_hop(plan, &a, &q, NULL);
+	free(next);
+	if (may_share(plan) && is_shared(plan, &a))
+		plan->partial = 1;
+	return end_asking(plan, &a, 0);
+}
+
+/* Asks about those that have a Match exec, in the order of ssh -J. */
+static int
+ask_in_turn(struct plan *plan)
+{
+	struct hop *hop;
+	int number = plan->nhops, rc = 0;
+
+	for (hop = TAILQ_LAST(&plan->hops, hops); hop != NULL && rc == 0 &&
+	    !plan->partial; hop = TAILQ_PREV(hop, hops, entry), number--)
+		if (!hop->asked)
+			rc = ask_fully(plan, hop, number);
+	return rc;
+}
+
 /*
  * Asks all that has not been asked about any hop of plan.  Returns 0, or -1
  * after saying what is wrong.
@@ -297,5 +335,28 @@ answers_all(struct plan *plan)
 {
 	int known = !plan->no_jump, rc = ask_round(plan);
 
-	return rc == 0 && known && plan->no_jump ? ask_round(plan) : rc;
+	if (rc == 0 && known && plan->no_jump)
+		rc = ask_round(plan);
+	return rc == 0 && !plan->partial ? ask_in_turn(plan) : rc;
+}
+
+/*
+ * hop, which is number n, seems to have a ProxyCommand of its own.  Has it one
+ * with what its Match exec lines really say?
+ */
+int
+answers_command(const struct plan *plan, struct hop *hop, int n)
+{
+	struct question q = { .conf = plan->conf, .number = n };
+	struct asking a = { .hop = hop };
+	char *next = route_next(plan, hop);
+	int found;
+
+	q.next = next;
+	ask_alone(&a, &q, NULL);
+	found = ask_finish(&a.ask, 1) == ANSWER_OK &&
+	    hop_other_command(a.scratch->proxycommand);
+	hop_free(a.scratch);
+	free(next);
+	return found;
 }

@@ -87,6 +87,13 @@ ask_whom(struct strlist *argv, const struct hop *hop, const struct question *q)
 	strlist_add(argv, NULL);
 }
 
+/* The ssh that has started us, as it starts its own jump hosts, or PATH's. */
+static const char *
+program(const struct conf *conf)
+{
+	return conf->ssh != NULL ? conf->ssh : "ssh";
+}
+
 /*
  * -W as ssh has it for a jump host: without it ForkAfterAuthentication and
  * Match sessiontype would answer for another kind of session.
@@ -94,7 +101,7 @@ ask_whom(struct strlist *argv, const struct hop *hop, const struct question *q)
 static void
 arguments(struct strlist *argv, const struct hop *hop, const struct question *q)
 {
-	add(argv, "ssh", NULL);
+	add(argv, program(q->conf), NULL);
 	add(argv, "-G", NULL);
 	add(argv, "-W", q->next);
 	if (q->earlier != NULL)
@@ -102,9 +109,47 @@ arguments(struct strlist *argv, const struct hop *hop, const struct question *q)
 	ask_whom(argv, hop, q);
 }
 
-static pid_t
-spawn(char *argv[], int out, int err)
+/*
+ * Returns the name of a shell for which every Match exec is false, or NULL, the
+ * user's, if there is none.
+ */
+const char *
+ask_shell_false(void)
 {
+	static const char *const names[] = { "/bin/false", "/usr/bin/false" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (access(names[i], X_OK) == 0)
+			return names[i];
+	return NULL;
+}
+
+/*
+ * Returns the environment with this SHELL, or as it is for NULL; the caller
+ * frees it, and that variable.
+ */
+static char **
+environment(char *shell)
+{
+	char **envp, **e;
+	size_t n = 2;
+
+	for (e = environ; *e != NULL; e++)
+		n++;
+	envp = xcalloc(n, sizeof(*envp));
+	for (n = 0, e = environ; *e != NULL; e++)
+		if (shell == NULL || strncmp(*e, "SHELL=", 6) != 0)
+			envp[n++] = *e;
+	envp[n] = shell;
+	return envp;
+}
+
+static pid_t
+spawn(char *argv[], const char *shell, int out, int err)
+{
+	char *variable = shell == NULL ? NULL : xasprintf("SHELL=%s", shell);
+	char **envp = environment(variable);
 	posix_spawn_file_actions_t fa;
 	pid_t pid;
 	int error;
@@ -115,8 +160,10 @@ spawn(char *argv[], int out, int err)
 	    O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&fa, err, STDERR_FILENO);
-	error = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
+	error = posix_spawnp(&pid, argv[0], &fa, NULL, argv, envp);
 	posix_spawn_file_actions_destroy(&fa);
+	free(envp);
+	free(variable);
 	if (error != 0) {
 		errno = error;
 		return -1;
@@ -130,7 +177,7 @@ run(struct ask *ask, struct hop *hop, struct strlist *argv)
 	ask->hop = hop;
 	ask->out = memory_file("answer");
 	ask->err = memory_file("complaint");
-	if ((ask->pid = spawn(argv->v, ask->out, ask->err)) == -1)
+	if ((ask->pid = spawn(argv->v, ask->shell, ask->out, ask->err)) == -1)
 		say_debug(1, "ssh: %s", strerror(errno));
 	strlist_free(argv);
 }
@@ -143,6 +190,7 @@ ask_start(struct ask *ask, struct hop *hop, const struct question *q)
 
 	arguments(&argv, hop, q);
 	ask->conf = q->conf;
+	ask->shell = q->shell;
 	run(ask, hop, &argv);
 }
 
@@ -244,6 +292,15 @@ unknown_option(const char *message, const char *bsd, const char *gnu)
 	    (strstr(message, bsd) != NULL || strstr(message, gnu) != NULL);
 }
 
+/* Has ssh ended because of a Match exec that it was kept from running? */
+static int
+wants_exec(const struct ask *ask, const char *message)
+{
+	return ask->shell != NULL && strcmp(ask->shell, SHELL_NONE) == 0 &&
+	    (message == NULL || strstr(message, SHELL_NONE) != NULL ||
+	    strstr(message, "match exec '") != NULL);
+}
+
 static enum answer
 judge(const struct ask *ask, char *answer, const char *message, int status,
     int quiet)
@@ -266,6 +323,8 @@ judge(const struct ask *ask, char *answer, const char *message, int status,
 		return ANSWER_OLD;
 	if (unknown_option(message, "option -- J", "option -- 'J'"))
 		return ANSWER_NO_JUMP;
+	if (wants_exec(ask, message))
+		return ANSWER_EXEC;
 	if (!quiet)
 		refusal_say(ask, status, message);
 	return ANSWER_REFUSED;
@@ -350,10 +409,10 @@ char *
 ask_stderr(struct hop *hop, const struct question *q, const char *const *flags)
 {
 	struct strlist argv = { NULL, 0 };
-	struct ask ask;
+	struct ask ask = { .shell = q->shell };
 	char *message;
 
-	add(&argv, "ssh", NULL);
+	add(&argv, program(q->conf), NULL);
 	for (; *flags != NULL; flags++)
 		add(&argv, *flags, NULL);
 	ask_whom(&argv, hop, q);

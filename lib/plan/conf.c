@@ -499,6 +499,7 @@ conf_free(struct conf *conf)
 		free(option);
 	}
 	free(conf->configfile);
+	free(conf->ssh);
 	free(conf->jump);
 	free(conf->jump_place);
 	free(conf->logfile);

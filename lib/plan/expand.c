@@ -59,6 +59,20 @@ local_host(FILE *to, const char *until)
 	fputs(name, to);
 }
 
+/* Returns s with each % doubled, for what ssh expands; the caller frees it. */
+char *
+expand_not(const char *s)
+{
+	char *copy = xcalloc(2, strlen(s) + 1), *p = copy;
+
+	for (; *s != '\0'; s++) {
+		if (*s == '%')
+			*p++ = '%';
+		*p++ = *s;
+	}
+	return copy;
+}
+
 /* Writes what %c stands for; returns -1 if that is nothing we know. */
 static int
 token(FILE *to, const struct hop *hop, int c)

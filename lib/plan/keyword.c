@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plan/local.h"
 
@@ -118,10 +119,44 @@ static const struct {
 	{ NULL, NULL }
 };
 
+static int
+is_file(const char *name, size_t len)
+{
+	char *copy = xstrndup(name, len);
+	int rc = access(copy, F_OK) == 0;
+
+	free(copy);
+	return rc;
+}
+
+/* Does a path begin there, from the root or a home? */
+static int
+is_path(const char *s)
+{
+	return *s == '/' || *s == '~';
+}
+
 /*
  * ssh prints several names on one line, unquoted: a name goes on over a blank
- * unless what follows begins as a path does.
+ * unless what follows begins as a path does.  Where the names themselves do not,
+ * what there is decides.  Does the name that begins at p end at end, a blank?
  */
+static int
+name_ends(const char *p, const char *end)
+{
+	const char *next = end + 1, *to = end;
+
+	if (is_path(next))
+		return 1;
+	do {
+		to += 1 + strcspn(to + 1, " ");
+		if (is_file(p, to - p))
+			return 0;
+	} while (*to != '\0' && !is_path(to + 1));
+	return !is_path(p) || is_file(p, end - p) ||
+	    is_file(next, strcspn(next, " "));
+}
+
 static void
 set_files(struct strlist *w, const char *value)
 {
@@ -129,7 +164,7 @@ set_files(struct strlist *w, const char *value)
 
 	for (p = value; *p != '\0'; p = end + strspn(end, " ")) {
 		for (end = p + 1; *end != '\0'; end++)
-			if (*end == ' ' && (end[1] == '/' || end[1] == '~'))
+			if (*end == ' ' && name_ends(p, end))
 				break;
 		strlist_add(w, xstrndup(p, end - p));
 	}

@@ -48,6 +48,7 @@ void	 keyword_each(const struct hop *, void (*)(const char *, size_t,
 /* expand.c: what ssh -G leaves to be expanded */
 char	*expand_file(const struct hop *, const char *, const char **);
 char	*expand_tilde(const char *);
+char	*expand_not(const char *);
 const char *expand_user(void);
 
 /* conf.c: the command line and the route file */
@@ -73,6 +74,7 @@ int	 safe_file(int, const char *);
 enum answer {
 	ANSWER_OK,
 	ANSWER_REFUSED,		/* ssh has, and was quoted */
+	ANSWER_EXEC,		/* it has a Match exec to run, and may not */
 	ANSWER_NO_JUMP,		/* ssh 6.8 to 7.2: to be asked without -J */
 	ANSWER_OLD,		/* ssh before 6.8, which has no -G */
 	ANSWER_NONE		/* no ssh, or not OpenSSH's */
@@ -85,11 +87,16 @@ struct question {
 	const char		*earlier;	/* hops before, or NULL */
 	const char		*next;		/* where to, as ssh -W has it */
 	const char *const	*extra;		/* -o's before all others */
+	const char		*shell;		/* for Match exec; NULL: the user's */
 };
+
+/* In place of the user's: a Match exec that is to be run ends ssh. */
+#define SHELL_NONE	"/nonexistent/proxyhop-runs-no-command"
 
 struct ask {
 	struct hop	*hop;		/* borrowed; gets the answer */
 	const struct conf *conf;	/* borrowed; its options were passed */
+	const char	*shell;		/* as in the question */
 	pid_t		 pid;		/* 0: it has ended; -1: never ran */
 	int		 status;	/* then, as of waitpid(2) */
 	int		 out, err;	/* what ssh wrote: memory files */
@@ -105,6 +112,7 @@ char	*ask_stderr(struct hop *, const struct question *,
 void	 ask_whom(struct strlist *, const struct hop *, const struct question *);
 int	 ask_read(struct hop *, char *);
 int	 ask_concerns(const struct option *, const struct hop *, int);
+const char *ask_shell_false(void);
 
 /* refusal.c: what ssh refuses of a configuration */
 void	 refusal_say(const struct ask *, int, const char *);
@@ -115,6 +123,7 @@ enum answer answers_one(struct hop *, const struct question *, int);
 void	 answers_none(struct plan *, int);
 int	 answers_take(struct plan *, struct hop *, int, enum answer);
 int	 answers_all(struct plan *);
+int	 answers_command(const struct plan *, struct hop *, int);
 
 /* walk.c: from the hops that were typed to those that are connected to */
 int	 walk_hops(struct plan *);

@@ -64,25 +64,11 @@ plan_can_private(const struct plan *plan, const struct hop *hop)
 	return !plan->no_ssh && hop->forwardcommand == NULL;
 }
 
-/* Returns s with each % doubled, for what ssh expands; the caller frees it. */
-static char *
-unexpanded(const char *s)
-{
-	char *copy = xcalloc(2, strlen(s) + 1), *p = copy;
-
-	for (; *s != '\0'; s++) {
-		if (*s == '%')
-			*p++ = '%';
-		*p++ = *s;
-	}
-	return copy;
-}
-
 /* Adds flag and value to a line for a shell that ssh expands first. */
 static void
 add_word(char **line, const char *flag, const char *value)
 {
-	char *word = str_shell(value), *plain = unexpanded(word);
+	char *word = str_shell(value), *plain = expand_not(word);
 
 	if (flag != NULL)
 		str_append(line, " ", flag);
@@ -204,9 +190,10 @@ command(const struct plan *plan, const struct hop *hop, int n, const char *path,
 {
 	struct question q = { .conf = plan->conf, .number = n, .extra = o->v };
 
-	strlist_add(argv, xstrdup("ssh"));
+	strlist_add(argv, xstrdup(plan->conf->ssh != NULL ? plan->conf->ssh :
+	    "ssh"));
 	strlist_add(argv, xstrdup("-NTS"));
-	strlist_add(argv, unexpanded(path));
+	strlist_add(argv, expand_not(path));
 	ask_whom(argv, hop, &q);
 	strlist_free(&o->own);
 }

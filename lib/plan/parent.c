@@ -1,6 +1,7 @@
 /*
  * What the ssh that has started us was told: it hands -F and -v on to its own
- * jump hosts, but not to a ProxyCommand.
+ * jump hosts, but not to a ProxyCommand.  And which one it is: they are that
+ * ssh, too, if it was started by a path.
  */
 
 #include <stdlib.h>
@@ -28,8 +29,8 @@ options(const struct strlist *argv, const char **file, int *verbose)
 }
 
 /*
- * Takes -F and -v of the ssh that has started us, if there is one and they are
- * not set.  A file that only that one can read is passed over.
+ * Takes the path of the ssh that has started us, if there is one, and its -F and
+ * -v if they are not set.  A file that only that one can read is passed over.
  */
 void
 parent_take(struct conf *conf)
@@ -39,6 +40,9 @@ parent_take(struct conf *conf)
 	int verbose = 0;
 
 	if (os_parent("ssh", &argv) == 0) {
+		if (strchr(argv.v[0], '/') != NULL &&
+		    access(argv.v[0], X_OK) == 0)
+			conf->ssh = xstrdup(argv.v[0]);
 		opterr = 0;
 		optreset = optind = 1;
 		options(&argv, &file, &verbose);

@@ -22,6 +22,7 @@ TAILQ_HEAD(options, option);
 /* The command line, then the route file; read-only once both are through. */
 struct conf {
 	char		*configfile;	/* -F; NULL: ssh's own files */
+	char		*ssh;		/* that has started us; NULL: PATH's */
 	struct options	 options;	/* -o, -i, -4, -6 */
 	char		*jump;		/* -J; NULL: not given */
 	char		*jump_place;	/* where it was typed */

@@ -19,15 +19,28 @@ has_hash(const struct strlist *w)
 	return 0;
 }
 
+/* A hop that is asked about as what is known of it: no Match exec counts. */
+static struct hop *
+as_known(const struct hop *hop)
+{
+	struct hop *scratch = answers_scratch(hop);
+
+	free(scratch->typed_user);
+	scratch->typed_user = xstrdup(hop->user);
+	scratch->typed_port = hop->port;
+	return scratch;
+}
+
 /* %C is a hash that ssh makes: as part of a RemoteCommand it tells it. */
 static int
 ask_hash(const struct plan *plan, struct hop *hop, int n)
 {
-	static const char *const remote[] = { "RemoteCommand=%C", NULL };
+	const char *extra[] = { "RemoteCommand=%C", "CanonicalizeHostname=no",
+	    "CanonicalizePermittedCNAMEs=none", NULL, NULL };
 	struct question q = { .conf = plan->conf, .number = n,
-	    .extra = remote };
+	    .extra = extra, .shell = ask_shell_false() };
 	struct hop *scratch;
-	char *earlier = NULL, *next;
+	char *earlier = NULL, *next, *host, *hostname = NULL;
 	int rc = -1;
 
 	if (plan->no_ssh ||
@@ -35,7 +48,9 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 	    (hop->knownhostscommand == NULL ||
 	    strstr(hop->knownhostscommand, "%C") == NULL)))
 		return 0;
-	scratch = answers_scratch(hop);
+	scratch = as_known(hop);
+	host = expand_not(hop->hostname);
+	extra[3] = hostname = xasprintf("HostName=%s", host);
 	if (n > 1 && !plan->no_jump)
 		q.earlier = earlier = route_text(plan, hop, ",");
 	q.next = next = route_next(plan, hop);
@@ -45,6 +60,8 @@ ask_hash(const struct plan *plan, struct hop *hop, int n)
 		rc = 0;
 	}
 	free(earlier);
+	free(hostname);
+	free(host);
 	free(next);
 	hop_free(scratch);
 	return rc;

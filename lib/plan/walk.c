@@ -161,7 +161,7 @@ site_wide(const struct plan *plan, const char *command)
 {
 	static const char *const alone[] = { "CanonicalizeHostname=no", NULL };
 	struct question q = { .conf = plan->conf, .next = "[" NOBODY "]:22",
-	    .extra = alone };
+	    .extra = alone, .shell = plan->no_jump ? NULL : ask_shell_false() };
 	struct hop *nobody = hop_new(NOBODY, NOBODY);
 	int found;
 
@@ -180,9 +180,12 @@ int
 walk_conflict(const struct plan *plan)
 {
 	struct hop *hop = TAILQ_FIRST(&plan->hops);
+	int n = 1;
 
 	while ((hop = TAILQ_NEXT(hop, entry)) != NULL) {
-		if (hop->command != NULL && site_wide(plan, hop->command)) {
+		n++;
+		if (hop->command != NULL && (site_wide(plan, hop->command) ||
+		    (!plan->no_jump && !answers_command(plan, hop, n)))) {
 			free(hop->proxycommand);
 			hop->proxycommand = NULL;
 		} else if (hop->command != NULL)
