@@ -286,10 +286,6 @@ trouble()
 	    agent ssh-add -q -X </dev/null >/dev/null 2>&1
 	agent carries "the same, unlocked" -J gw1
 	kill -STOP "${PID[agent]}"
-	start=$(now)
-	agent no_way "a frozen agent" "no key" -J gw1
-	at_most "a frozen agent: ms" $(($(now) - start)) \
-	    $((7000 * TEST_TIME_FACTOR))
 	with "$T/id" "IdentitiesOnly no"
 	start=$(now)
 	agent carries "a frozen agent, but a file" -J gw1

@@ -15,9 +15,13 @@
 
 #include "login/agentmsg.h"
 #include "login/local.h"
+#include "wire/key.h"
 
 #define ADD_SMARTCARD_KEY	20
 #define SUCCESS			6
+#define TELL			5000	/* ms until a wait for it is told of */
+
+static char	*mute;			/* an agent that was given up */
 
 static const char *
 socket_path(const struct hop *hop)
@@ -89,22 +93,14 @@ import(const unsigned char *blob, uint32_t len)
 	struct agentmsg r = { blob, len };
 	const unsigned char *name;
 	char *type, *b64;
-	ssh_key key = NULL;
+	ssh_key key;
 	uint32_t n;
-	int rc;
 
 	if (agentmsg_string(&r, &name, &n) == -1)
 		return NULL;
 	type = xstrndup((const char *)name, n);
 	b64 = str_base64(blob, len);
-	if (strstr(type, "-cert-v0") != NULL)
-		rc = ssh_pki_import_cert_base64(b64,
-		    ssh_key_type_from_name(type), &key);
-	else
-		rc = ssh_pki_import_pubkey_base64(b64,
-		    ssh_key_type_from_name(type), &key);
-	if (rc != SSH_OK)
-		key = NULL;
+	key = key_from_text(type, b64);
 	free(b64);
 	free(type);
 	return key;
@@ -158,6 +154,40 @@ agent_parse(struct agent *agent, const unsigned char *answer, size_t len)
 	return 0;
 }
 
+static void
+tell_waiting(const struct link *l, const char *path)
+{
+	char *seen = str_visible(path);
+
+	link_tell(l, 0, "waiting for the agent %s; is it locked?", seen);
+	free(seen);
+}
+
+/*
+ * Waits for the first of an agent's answer.  Returns 0, -1 if it does not come,
+ * or the chain's status if that has failed.
+ */
+static int
+await(struct chain *c, struct link *l, const struct agent *agent)
+{
+	struct pollfd pfd = { agent->fd, POLLIN, 0 };
+	uint64_t began = now(), until = began + TELL;
+	int status;
+
+	for (;;) {
+		if ((status = chain_wait(c, &pfd, 1, until)) != OK)
+			return status;
+		if (pfd.revents != 0)
+			return 0;
+		if (link_gone(l) || now() >= began + ANSWER_TIME)
+			return -1;
+		if (until == began + TELL && now() >= until) {
+			tell_waiting(l, agent->path);
+			until = began + ANSWER_TIME;
+		}
+	}
+}
+
 static int
 list(struct chain *c, struct link *l, struct agent *agent)
 {
@@ -169,13 +199,13 @@ list(struct chain *c, struct link *l, struct agent *agent)
 
 	if (write(agent->fd, request, sizeof(request)) != sizeof(request))
 		return -1;
-	if ((rc = read_all(c, l, agent->fd, &len, 4, LIST_TIME)) != 0)
+	if ((rc = await(c, l, agent)) != 0 ||
+	    (rc = read_all(c, l, agent->fd, &len, 4, REST_TIME)) != 0)
 		return rc;
 	if ((len = be32toh(len)) == 0 || len > MAX_ANSWER)
 		return -1;
 	answer = xcalloc(1, len);
-	if ((rc = read_all(c, l, agent->fd, answer, len, LIST_TIME)) ==
-	    0)
+	if ((rc = read_all(c, l, agent->fd, answer, len, REST_TIME)) == 0)
 		rc = agent_parse(agent, answer, len);
 	free(answer);
 	return rc;
@@ -183,7 +213,8 @@ list(struct chain *c, struct link *l, struct agent *agent)
 
 /*
  * Connects to the agent at path and gets its list of keys; an agent that does
- * not answer has none, and its time is not the hop's.  Returns OK, or another
+ * not answer has none, and is not asked again; its time is not the hop's.
+ * Returns OK, or another
  * status if the chain has failed meanwhile; agent_close() in any case.
  */
 int
@@ -195,6 +226,9 @@ agent_read(struct chain *c, struct link *l, struct agent *agent,
 
 	memset(agent, 0, sizeof(*agent));
 	agent->path = path;
+	agent->fd = -1;
+	if (mute != NULL && strcmp(mute, path) == 0)
+		return OK;
 	if ((agent->fd = agent_connect(path)) == -1) {
 		say_debug(1, "agent %s: %s", path, strerror(errno));
 		return OK;
@@ -204,6 +238,10 @@ agent_read(struct chain *c, struct link *l, struct agent *agent,
 	c->deadline = deadline + (now() - asked);
 	if (rc == -1)
 		say_debug(1, "agent %s: no answer that makes sense", path);
+	if (rc == -1 && now() - asked >= ANSWER_TIME) {
+		free(mute);
+		mute = xstrdup(path);
+	}
 	return rc == -1 ? OK : rc;
 }
 
@@ -235,6 +273,7 @@ agent_again(struct login *login, const struct agent *agent,
 
 	memset(again, 0, sizeof(*again));
 	again->fd = agent->fd;
+	again->path = agent->path;
 	rc = list(login->c, login->l, again);
 	again->fd = -1;
 	if (login->c->deadline != 0)
@@ -266,7 +305,7 @@ agent_add_provider(struct login *login, struct agent *agent,
 	login->c->deadline = 0;
 	if (agentmsg_send(agent->fd, to, &data, &len) != -1)
 		rc = read_all(login->c, login->l, agent->fd, answer,
-		    sizeof(answer), SIGN_TIME);
+		    sizeof(answer), ANSWER_TIME);
 	if (deadline != 0)
 		login->c->deadline = deadline + (now() - asked);
 	if (rc != 0 && rc != -1)

@@ -54,7 +54,7 @@ agentmsg_write(int fd, const void *data, size_t len)
 			p += n;
 			len -= n;
 		} else if (errno == EAGAIN)
-			(void)poll(&pfd, 1, SIGN_TIME);
+			(void)poll(&pfd, 1, ANSWER_TIME);
 		else if (errno != EINTR)
 			return -1;
 	}

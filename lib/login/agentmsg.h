@@ -12,8 +12,9 @@
 #define REQUEST_IDENTITIES	11
 #define IDENTITIES_ANSWER	12
 #define MAX_ANSWER		(256 * 1024)	/* bytes */
-#define LIST_TIME		5000	/* ms an agent may take to list keys */
-#define SIGN_TIME		60000	/* ms it may take to sign */
+#define ANSWER_TIME		60000	/* ms an agent may take for an answer:
+					 * a person may have to unlock it */
+#define REST_TIME		5000	/* ms for the rest of one */
 
 /* What is left to be read of a message. */
 struct agentmsg {

@@ -41,30 +41,43 @@ ends_in(const char *s, const char *end)
 	return len > n && strcmp(s + len - n, end) == 0;
 }
 
-/* The key of FILE.pub, or NULL. */
+/* What is in a file, or in FILE.pub, or NULL. */
 static ssh_key
-load_pub(const char *file)
+read_public(const char *file)
 {
-	ssh_key key = NULL;
+	ssh_key key;
 	char *pub;
 
-	pub = ends_in(file, ".pub") ? xstrdup(file) :
-	    xasprintf("%s.pub", file);
-	if (ssh_pki_import_pubkey_file(pub, &key) != SSH_OK)
-		key = NULL;
+	if ((key = pubfile_read(file)) != NULL || ends_in(file, ".pub"))
+		return key;
+	pub = xasprintf("%s.pub", file);
+	key = pubfile_read(pub);
 	free(pub);
 	return key;
 }
 
+/* The same as a key; if it is a certificate, that is f's. */
+static ssh_key
+load_pub(struct key_file *f)
+{
+	ssh_key key = read_public(f->name), plain;
+
+	if (key == NULL || (plain = key_plain(key)) == NULL)
+		return key;
+	f->cert = key;
+	return plain;
+}
+
 /* The public half: of FILE.pub, or of an encrypted file that shows it. */
 static ssh_key
-load_public(const char *file)
+load_public(struct key_file *f)
 {
 	ssh_key key;
 
-	if ((key = load_pub(file)) != NULL)
+	if ((key = load_pub(f)) != NULL)
 		return key;
-	return ssh_pki_import_pubkey_file(file, &key) == SSH_OK ? key : NULL;
+	return ssh_pki_import_pubkey_file(f->name, &key) == SSH_OK ? key :
+	    NULL;
 }
 
 /* What a private key shows, and FILE.pub, should that be another one. */
@@ -74,7 +87,7 @@ load_halves(struct key_file *f)
 	if (ssh_pki_export_privkey_to_pubkey(f->private, &f->public) !=
 	    SSH_OK)
 		f->public = NULL;
-	f->beside = load_pub(f->name);
+	f->beside = load_pub(f);
 	if (f->beside != NULL && f->public != NULL &&
 	    ssh_key_cmp(f->public, f->beside, SSH_KEY_CMP_PUBLIC) == 0) {
 		ssh_key_free(f->beside);
@@ -110,7 +123,7 @@ load(struct login *login, const char *name, struct key_file *f)
 	if (there && st.st_uid == getuid() && (st.st_mode & 077) != 0) {
 		auth_ignore(login, name, "has permissions too open (chmod "
 		    "600)");
-		f->public = load_public(name);	/* the agent may hold it */
+		f->public = load_public(f);	/* the agent may hold it */
 		return;
 	}
 	if (there)
@@ -124,7 +137,7 @@ load(struct login *login, const char *name, struct key_file *f)
 	if (rc == SSH_OK)
 		ssh_key_free(f->private);
 	f->private = NULL;
-	f->public = load_public(name);
+	f->public = load_public(f);
 	if (there)
 		judge_unread(login, f, rc == SSH_EOF);
 }
@@ -172,14 +185,14 @@ add_of_file(struct login *login, struct key_file *f, ssh_key shown,
 static ssh_key
 read_certificate(struct login *login, const char *file)
 {
-	struct stat st;
-	ssh_key cert;
+	ssh_key cert = read_public(file);
 
-	if (stat(file, &st) == -1)
-		return NULL;
-	if (ssh_pki_import_cert_file(file, &cert) == SSH_OK)
+	if (cert != NULL && key_is_certificate(cert))
 		return cert;
-	auth_ignore(login, file, "is no certificate that libssh reads");
+	if (cert != NULL || access(file, F_OK) == 0)
+		auth_ignore(login, file, "is no certificate that libssh "
+		    "reads");
+	ssh_key_free(cert);
 	return NULL;
 }
 
@@ -206,22 +219,26 @@ add_certificates(struct login *login, struct key_file *f)
 {
 	const struct strlist *files = &login->l->hop->certificatefile;
 	int base = strlen(f->name) - (ends_in(f->name, ".pub") ? 4 : 0);
+	static const char *const ends[] = { "-cert.pub", "-cert" };
 	char *beside;
 	size_t i;
 
 	for (i = 0; i < files->n; i++)
 		add_certificate(login, f, files->v[i], CERTIFICATE_FILE);
-	if (files->n > 0)
-		return;
-	beside = xasprintf("%.*s-cert.pub", base, f->name);
-	add_certificate(login, f, beside, BESIDE_FILE);
-	free(beside);
+	for (i = 0; files->n == 0 && i < 2; i++) {
+		beside = xasprintf("%.*s%s", base, f->name, ends[i]);
+		add_certificate(login, f, beside, BESIDE_FILE);
+		free(beside);
+	}
 }
 
 /* What a file can show; PEM shows nothing of a key that is encrypted. */
 static void
 add_file(struct login *login, struct key_file *f)
 {
+	if (f->cert != NULL && f->public != NULL &&
+	    key_certifies(f->cert, f->public))
+		add_of_file(login, f, f->cert, f->name, BESIDE_FILE);
 	if (f->public != NULL)
 		add_certificates(login, f);
 	if (f->public != NULL || f->encrypted)
@@ -660,6 +677,7 @@ identity_free(struct login *login)
 		ssh_key_free(f->private);	/* wipes it */
 		ssh_key_free(f->public);
 		ssh_key_free(f->beside);
+		ssh_key_free(f->cert);
 		freezero(f->passphrase, f->passphrase == NULL ? 0 :
 		    strlen(f->passphrase));
 	}

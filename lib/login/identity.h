@@ -14,6 +14,7 @@ struct key_file {
 	ssh_key		 public;	/* NULL: not there either */
 	ssh_key		 beside;	/* FILE.pub, if that is another key:
 					 * the agent's, as for ssh; or NULL */
+	ssh_key		 cert;		/* in place of one of these two */
 	int		 encrypted;
 	int		 foreign;	/* ssh can use it, libssh cannot */
 	int		 owned;		/* by our own agent, see own.c */
@@ -54,6 +55,9 @@ TAILQ_HEAD(identity_list, identity);
 /* privkey.c: private keys from files */
 int	 privkey_read(const char *, const char *, ssh_auth_callback, void *,
 	    ssh_key *);
+
+/* pubfile.c: public keys and certificates from files */
+ssh_key	 pubfile_read(const char *);
 
 /* identity.c: which keys there are, and which is next */
 struct identity *identity_next(struct login *);

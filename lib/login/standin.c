@@ -68,7 +68,7 @@ bind_session(struct agent *agent, const struct binding *b, struct agentmsg r)
 	agentmsg_put_string(to, b->sig, b->siglen);
 	fputc(0, to);			/* it is not forwarded */
 	if (agentmsg_send(agent->fd, to, &text, &len) == -1 ||
-	    (answer = agentmsg_await(agent->fd, &len, LIST_TIME)) == NULL)
+	    (answer = agentmsg_await(agent->fd, &len, ANSWER_TIME)) == NULL)
 		return -1;
 	agent->bound = 1;
 	free(answer);
@@ -96,7 +96,7 @@ answer_sign(int fd, struct agent *agent, const struct agent_key *k,
 	agentmsg_put_string(to, k->blob, k->len);
 	(void)fwrite(r.p, 1, r.left, to);
 	if (agentmsg_send(agent->fd, to, &data, &got) == -1 ||
-	    (answer = agentmsg_await(agent->fd, &got, SIGN_TIME)) == NULL)
+	    (answer = agentmsg_await(agent->fd, &got, ANSWER_TIME)) == NULL)
 		return -1;
 	size = htobe32(got);
 	rc = agentmsg_write(fd, &size, 4) | agentmsg_write(fd, answer, got);

@@ -62,6 +62,23 @@ key_same(ssh_key a, ssh_key b)
 	return same;
 }
 
+/*
+ * Returns the key, or certificate, of this type that is in b64, or NULL if
+ * libssh has no use for it.  The caller frees it.
+ */
+ssh_key
+key_from_text(const char *type, const char *b64)
+{
+	enum ssh_keytypes_e t = ssh_key_type_from_name(type);
+	ssh_key key = NULL;
+	int rc;
+
+	rc = strstr(type, "-cert-v0") != NULL ?
+	    ssh_pki_import_cert_base64(b64, t, &key) :
+	    ssh_pki_import_pubkey_base64(b64, t, &key);
+	return rc == SSH_OK ? key : NULL;
+}
+
 /* A copy of the public half; ssh_key_dup() copies no certificate. */
 ssh_key
 key_public(ssh_key key)
@@ -139,12 +156,12 @@ key_is_certificate(ssh_key key)
 }
 
 /*
- * The plain key in a certificate, or NULL if key is none: after the type and
- * a nonce come the strings, one to three, that the plain key has after its
- * type (PROTOCOL.certkeys, PROTOCOL.u2f).
+ * The plain key in a certificate, which the caller frees, or NULL if key is
+ * none: after the type and a nonce come the strings, one to three, that the
+ * plain key has after its type (PROTOCOL.certkeys, PROTOCOL.u2f).
  */
-static ssh_key
-uncertified(ssh_key key)
+ssh_key
+key_plain(ssh_key key)
 {
 	const unsigned char *type, *from, *to;
 	unsigned char *c;
@@ -179,7 +196,7 @@ uncertified(ssh_key key)
 char *
 key_fingerprint(ssh_key key)
 {
-	ssh_key plain = uncertified(key);
+	ssh_key plain = key_plain(key);
 	char *print = fingerprint(plain != NULL ? plain : key);
 
 	ssh_key_free(plain);
