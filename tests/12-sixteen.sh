@@ -96,9 +96,11 @@ mapfile -t lines <"$T/names"
 conf "${lines[@]}"
 user=somebody-with-a-long-name-who-has-no-login-here
 
-# shown SENTENCE HOPS LOGINS: the table has so many of them.
+# shown SENTENCE HOPS LOGINS: the table, without a status line before it, has so
+# many of them.
 shown()
 {
+	sed -i "s/.*\r$(printf '\033')\[K//" "$T/screen"
 	equal "$1: hops" "$(grep -c '^hop [0-9]* gw' "$T/screen")" "$2"
 	equal "$1: logins" "$(grep -c '^  auth .*| publickey' "$T/screen")" \
 	    "$3"

@@ -98,6 +98,16 @@ check "a question is folded" grep -q '^    Are you sure .*? yes' "$T/screen"
     bash -c "! grep 'auth, [4-9] s' '$T/screen'"
 conf "BatchMode yes"
 
+# What wakes us does not write it again.
+start_slow far --rtt 300 gw1
+mapfile -t lines < <(by gw1 far)
+conf "${lines[@]}"
+screen 80 -t -J gw1,gw2,gw3 "${to[@]}"
+at_least "a status line is written" \
+    "$(grep -o $'\033\\[K[a-z]' "$T/screen" | wc -l)" 2
+equal "a status line is written once" "$(grep -ao 'gw[1-3] (hop[^)]*): [^ ]* [0-9]* s' \
+    "$T/screen" | sort | uniq -d)" ""
+
 conf "Host db1" "HostName 127.0.0.1" "ProxyCommand exec $PROXYHOP -q -J gw1,gw2 -o gw2:ConnectTimeout=7 %h ${PORT[target]}"
 hop -r none -G db1 22 >"$T/plan" 2>"$T/err"
 equal "-G: the route, by the -J in ssh's ProxyCommand" \

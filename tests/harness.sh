@@ -663,10 +663,10 @@ screen()
 	    <&8 >"$T/screen" 2>&1
 }
 
-# widest: the longest line there.
+# widest: the longest line there, without what was taken away again.
 widest()
 {
-	tr -d '\r' <"$T/screen" | awk '{ if (length > n) n = length }
+	sed "s/.*\r$(printf '\033')\[K//" "$T/screen" | tr -d '\r' | awk '{ if (length > n) n = length }
 	    END { print n + 0 }'
 }
 

@@ -35,6 +35,7 @@ static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
 static int	in_file;		/* sayfd is that of -E */
 static int	live;			/* sayfd is a terminal, without -v */
 static volatile sig_atomic_t	shown;	/* a status line is there */
+static char	status[256];		/* it, or the beginning of it */
 static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
@@ -173,7 +174,10 @@ fit(char *text)
 		text[width - 1] = '\0';
 }
 
-/* Shows text in place of the last status line.  Only while say_live(). */
+/*
+ * Shows text in place of the last status line, unless that is the same: what a
+ * server sends wakes us as often as it likes.  Only while say_live().
+ */
 void
 say_status(const char *fmt, ...)
 {
@@ -188,8 +192,13 @@ say_status(const char *fmt, ...)
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	fit(text);
+	if (shown && strcmp(text, status) == 0) {
+		free(text);
+		return;
+	}
 	if (!shown)
 		catch();
+	(void)strlcpy(status, text, sizeof(status));
 	line = xasprintf(ERASE "%s", text);
 	shown = 1;
 	if (write(sayfd, line, strlen(line)) == -1)
