@@ -308,7 +308,8 @@ useless()
 {
 	local mode
 
-	for mode in version closes slow huge flood garbage dead denied drops; do
+	for mode in version closes slow huge flood garbage dead denied other \
+	    drops; do
 		bad "$mode"
 		says "a master that $mode" 'gw3 .*: not shared: ' $THREE
 		equal "a master that $mode: logged in to" "$(logins)" "1 1 1 "

@@ -185,6 +185,16 @@ refusals()
 	    '^proxyhop: kex \(hop 1 of 1, .*\): kex: no KexAlgorithms in common' \
 	    hop -J kex -o "ForwardCommand=nc -N %h %p" 127.0.0.1 "${PORT[echo]}"
 	equal "no ssh is started for that" "$(started)" 0
+	# a server that could have ssh started for nothing, and for ever
+	start_python clear clear.py kex sntrup761x25519-sha512@openssh.com
+	conf "$(host_block clear)"
+	refused "a server that has a kex of ssh's, and says nothing more" 2 \
+	    '^proxyhop: clear \(hop 2 of 2, .*\): shared: ssh, which was to log in since .*, has not within 2 seconds; ' \
+	    hop -J gw1,clear -o clear:ConnectTimeout=1 -o clear:LoginTimeout=1 \
+	    127.0.0.1 1
+	equal "it is started once" "$(started)" 1
+	conf
+	clean "a server that says nothing more"
 	refused "what comes next refuses" 2 \
 	    '^proxyhop: kex \(hop 1 of 1, .*\): forward: kex could not open 127.0.0.1:[0-9]+: ssh says ".*Connection refused"; check' \
 	    hop -J kex 127.0.0.1 "${PORT[bound]}"

@@ -13,6 +13,7 @@ Prints "listening" and, for each connection, "accepted", "asked HOST PORT" and
 	huge	a packet of 4 GiB
 	flood	sends hellos without end
 	garbage	no packet at all
+	other	answers another request than it was asked
 	dead	cannot answer whether it is alive
 	denied	denies what is asked for
 	drops	closes once it has been asked
@@ -104,7 +105,7 @@ def forward(sock, mode, body):
 	elif mode == "drops":
 		pass
 	else:
-		sock.sendall(packet(OPENED, rid, 1))
+		sock.sendall(packet(OPENED, rid + (mode == "other"), 1))
 		if mode == "chatty":
 			threading.Thread(target=flood, args=(sock,),
 			    daemon=True).start()

@@ -62,16 +62,35 @@ start(struct chain *c, struct byssh *b, const char *strict, const int fds[2])
 	return rc;
 }
 
-/* Turns the chain until it shares its connection, or has ended. */
+/*
+ * How many seconds it may take, 0: without a limit, since it may be a person's
+ * time, which only that ssh knows.
+ */
 static int
-attend(struct chain *c, struct byssh *b)
+limit(const struct hop *hop)
 {
-	int status = OK;
+	return hop->batchmode != 1 || hop->logintimeout == 0 ? 0 :
+	    hop->connecttimeout + hop->logintimeout;
+}
+
+/* Turns the chain until it shares its connection, has ended, or is late. */
+static int
+attend(struct chain *c, struct byssh *b, const char *why)
+{
+	struct link *l = b->talk.link;
+	int seconds = limit(l->hop), status = OK;
+	uint64_t until = seconds == 0 ? FOREVER : now() +
+	    (uint64_t)seconds * 1000;
 
 	while (status == OK && access(b->standby.path, F_OK) == -1 &&
 	    !b->talk.alone && !standby_over(&b->standby)) {
 		status = chain_wait(c, NULL, 0, now() + TICK);
 		talk_show_old(&b->talk);
+		if (status == OK && now() >= until)
+			status = fail(c, l, RETRY, "ssh, which was to log in "
+			    "since %s, has not within %d seconds; check the "
+			    "log of sshd there, or raise LoginTimeout", why,
+			    seconds);
 	}
 	return status;
 }
@@ -118,7 +137,7 @@ byssh_start(struct chain *c, struct link *l, const char *why,
 		return fail(c, l, RETRY, "ssh, which was to log in since %s, "
 		    "cannot be started: %s; check XDG_RUNTIME_DIR and TMPDIR",
 		    why, strerror(errno));
-	if ((status = attend(c, b)) != OK)
+	if ((status = attend(c, b, why)) != OK)
 		return status;
 	if (access(b->standby.path, F_OK) == -1)
 		return judge(c, b, why);

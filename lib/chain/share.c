@@ -23,6 +23,13 @@
 #define PATIENCE	1000	/* ms for what a master can answer at once */
 #define BUSY		10	/* ms before its full queue is tried again */
 
+/* The requests that a master answers, by number. */
+enum request {
+	REQUEST_GREETING,
+	REQUEST_CHANNEL,
+	REQUEST_ALIVE
+};
+
 struct share {
 	struct link	*link;		/* whose connection it is */
 	struct byssh	*byssh;		/* whose it is, if it is ours alone */
@@ -133,16 +140,29 @@ await(struct chain *c, struct heard *h, uint64_t until, struct mux_answer *m)
 	return OK;
 }
 
-/* The same for an answer of one type; another one is no answer. */
+/* Waits for what a master says first: its version. */
 static int
-await_type(struct chain *c, struct heard *h, uint64_t until, uint32_t type,
+await_hello(struct chain *c, struct heard *h, uint64_t until,
     struct mux_answer *m)
 {
 	int status;
 
 	if ((status = await(c, h, until, m)) == OK && h->why == NULL &&
-	    m->type != type)
+	    m->type != MUX_HELLO)
 		h->why = "its ssh refuses";
+	return status;
+}
+
+/* Waits for the answer to a request; that to another one is none. */
+static int
+await_answer(struct chain *c, struct heard *h, uint64_t until,
+    enum request request, struct mux_answer *m)
+{
+	int status;
+
+	if ((status = await(c, h, until, m)) == OK && h->why == NULL &&
+	    (m->type == MUX_HELLO || m->id != request))
+		h->why = "its ssh answers what it was not asked";
 	return status;
 }
 
@@ -226,13 +246,15 @@ greet(struct chain *c, const char *path, struct heard *h, uint32_t *pid)
 	if ((status = connect_by(c, path, until, h)) != OK || h->fd == -1)
 		return status;
 	len = mux_hello(data);
-	len += mux_alive_check(data + len, 0);
+	len += mux_alive_check(data + len, REQUEST_GREETING);
 	if (send_all(h->fd, data, len) == -1)
 		h->why = "its ssh has closed";
 	if (h->why == NULL)
-		status = await_type(c, h, until, MUX_HELLO, &m);
+		status = await_hello(c, h, until, &m);
 	if (status == OK && h->why == NULL)
-		status = await_type(c, h, until, MUX_ALIVE, &m);
+		status = await_answer(c, h, until, REQUEST_GREETING, &m);
+	if (status == OK && h->why == NULL && m.type != MUX_ALIVE)
+		h->why = "its ssh refuses";
 	*pid = m.number;
 	return status;
 }
@@ -248,7 +270,7 @@ request(struct heard *h, const char *host, int port, int in, int out)
 	size_t len, n;
 
 	len = mux_hello(data);
-	n = mux_stdio_forward(data + len, 1, host, port);
+	n = mux_stdio_forward(data + len, REQUEST_CHANNEL, host, port);
 	if (n == 0 || send_all(h->fd, data, len + n) == -1 ||
 	    joint_pass(h->fd, in) == -1 || joint_pass(h->fd, out) == -1)
 		h->why = n == 0 ? "the name is too long for it" :
@@ -309,9 +331,8 @@ answered(struct chain *c, struct share *s, struct heard *h)
 
 	/* a person may have to be asked by the master */
 	chain_limit(c, s->link, s->link->hop->logintimeout);
-	if ((status = await_type(c, h, 0, MUX_HELLO, &m)) == OK &&
-	    h->why == NULL)
-		status = await(c, h, 0, &m);
+	if ((status = await_hello(c, h, 0, &m)) == OK && h->why == NULL)
+		status = await_answer(c, h, 0, REQUEST_CHANNEL, &m);
 	if (status != OK || h->why != NULL || m.type == MUX_OPENED)
 		return status;
 	if (m.type == MUX_FAILURE)
@@ -517,12 +538,13 @@ is_alive(struct share *s)
 	struct mux_answer m;
 	int rc = 0;
 
-	if (send_all(s->witness, data, mux_alive_check(data, 2)) == -1)
+	if (send_all(s->witness, data, mux_alive_check(data,
+	    REQUEST_ALIVE)) == -1)
 		return 0;
 	while ((t = now()) < until && (rc = understand(&h, &m)) == 0)
 		if (poll(&pfd, 1, until - t) == 1 && hear(&h) == -1)
 			return 0;
-	return rc > 0 && m.type == MUX_ALIVE;
+	return rc > 0 && m.type == MUX_ALIVE && m.id == REQUEST_ALIVE;
 }
 
 static int
