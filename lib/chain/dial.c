@@ -234,51 +234,43 @@ dial_limit(const struct link *l)
 	    NULL ? 0 : hop->logintimeout;
 }
 
-/*
- * What ConnectTimeout does not cover, as in ssh, is over: it goes on where it
- * was, at the time began (ms).
- */
-static void
-resume(struct chain *c, uint64_t began, uint64_t deadline, int limit)
-{
-	c->limit = limit;
-	c->deadline = deadline == FOREVER ? FOREVER :
-	    deadline + (now() - began);
-}
-
-/* Has the name of l's hop resolved. */
+/* Resolves the name of l's hop, which ConnectTimeout does not cover, as in ssh. */
 static int
 find_addresses(struct chain *c, struct link *l, struct addresses *a)
 {
-	uint64_t began = now(), deadline = c->deadline;
-	int limit = c->limit, status;
+	struct pause pause;
+	int status;
 
 	link_stage(l, STAGE_RESOLVE);
+	chain_pause(c, &pause);
 	chain_limit(c, l, l->hop->logintimeout);
 	if ((status = resolve(c, l, a)) != OK)
 		return status;
-	resume(c, began, deadline, limit);
+	chain_resume(c, &pause);
 	if (a->error != 0)
 		return fail_resolve(c, l, a->error);
 	link_note(l, "%zu address%s", a->n, a->n == 1 ? "" : "es");
 	return OK;
 }
 
-/* Has the ProxyCommand of l's hop connect. */
+/*
+ * Has the ProxyCommand of l's hop connect.  Until it has handed over what it has
+ * connected, ConnectTimeout does not count, as in ssh.
+ */
 static int
 run_command(struct chain *c, struct link *l, int *fd)
 {
-	uint64_t began = now(), deadline = c->deadline;
-	int limit = c->limit, status;
+	struct pause pause;
+	int status;
 
 	command_start(c, l, fd);
 	if (l->hop->proxyusefdpass != 1)
 		return OK;
-	if (limit > 0)
-		chain_limit(c, l, l->hop->logintimeout);
+	chain_pause(c, &pause);
+	chain_limit(c, l, pause.limit > 0 ? l->hop->logintimeout : 0);
 	if ((status = command_take(c, l, fd)) != OK)
 		return status;
-	resume(c, began, deadline, limit);
+	chain_resume(c, &pause);
 	set_options(*fd, l->hop);
 	return OK;
 }

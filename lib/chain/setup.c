@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/binding.h"
 #include "wire/libssh.h"
 
 #define PAUSE	100	/* ms before the second try; doubled each time */

@@ -221,7 +221,7 @@ int
 agent_read(struct chain *c, struct link *l, struct agent *agent,
     const char *path)
 {
-	uint64_t asked = now(), deadline = c->deadline;
+	struct pause pause;
 	int rc;
 
 	memset(agent, 0, sizeof(*agent));
@@ -233,12 +233,12 @@ agent_read(struct chain *c, struct link *l, struct agent *agent,
 		say_debug(1, "agent %s: %s", path, strerror(errno));
 		return OK;
 	}
-	c->deadline = 0;
+	chain_pause(c, &pause);
 	rc = list(c, l, agent);
-	c->deadline = deadline + (now() - asked);
+	chain_resume(c, &pause);
 	if (rc == -1)
 		say_debug(1, "agent %s: no answer that makes sense", path);
-	if (rc == -1 && now() - asked >= ANSWER_TIME) {
+	if (rc == -1 && now() - pause.began >= ANSWER_TIME) {
 		free(mute);
 		mute = xstrdup(path);
 	}
@@ -268,16 +268,16 @@ int
 agent_again(struct login *login, const struct agent *agent,
     struct agent *again)
 {
-	uint64_t asked = now();
+	struct pause pause;
 	int rc;
 
 	memset(again, 0, sizeof(*again));
 	again->fd = agent->fd;
 	again->path = agent->path;
+	chain_pause(login->c, &pause);
 	rc = list(login->c, login->l, again);
+	chain_resume(login->c, &pause);
 	again->fd = -1;
-	if (login->c->deadline != 0)
-		login->c->deadline += now() - asked;
 	if (rc != 0 && rc != -1)
 		login->status = rc;
 	return rc == 0 ? 0 : -1;
@@ -292,8 +292,8 @@ int
 agent_add_provider(struct login *login, struct agent *agent,
     const char *provider, const char *pin)
 {
-	uint64_t asked = now(), deadline = login->c->deadline;
 	unsigned char answer[5] = { 0 };	/* length, one byte */
+	struct pause pause;
 	char *data;
 	size_t len;
 	FILE *to;
@@ -302,12 +302,11 @@ agent_add_provider(struct login *login, struct agent *agent,
 	to = agentmsg_begin(ADD_SMARTCARD_KEY, &data, &len);
 	agentmsg_put_string(to, provider, strlen(provider));
 	agentmsg_put_string(to, pin, strlen(pin));
-	login->c->deadline = 0;
+	chain_pause(login->c, &pause);
 	if (agentmsg_send(agent->fd, to, &data, &len) != -1)
 		rc = read_all(login->c, login->l, agent->fd, answer,
 		    sizeof(answer), ANSWER_TIME);
-	if (deadline != 0)
-		login->c->deadline = deadline + (now() - asked);
+	chain_resume(login->c, &pause);
 	if (rc != 0 && rc != -1)
 		login->status = rc;
 	return rc == 0 && answer[4] == SUCCESS;

@@ -361,10 +361,12 @@ set_names(const struct link *l, const struct gss_answer *a)
 static int
 call(struct login *login)
 {
-	uint64_t began = now();
-	int rc = ssh_userauth_gssapi(login->l->session);
+	struct pause pause;
+	int rc;
 
-	login->c->deadline += now() - began;
+	chain_pause(login->c, &pause);
+	rc = ssh_userauth_gssapi(login->l->session);
+	chain_resume(login->c, &pause);
 	return rc;
 }
 

@@ -101,18 +101,18 @@ start(struct keeper *k, const char *providers)
 static int
 await(struct chain *c, struct keeper *k)
 {
-	uint64_t until = now() + START_TIME, deadline = c->deadline;
+	uint64_t until = now() + START_TIME;
 	struct pollfd pfd = { k->err, POLLIN, 0 };
+	struct pause pause;
 	int fd, status = OK;
 
-	c->deadline = 0;
+	chain_pause(c, &pause);
 	while ((fd = agent_connect(k->standby.path)) == -1 && status == OK &&
 	    now() < until && !k->over) {
 		status = chain_wait(c, &pfd, 1, now() + LOOK);
 		k->over = pfd.revents != 0 && hear(k) == -1;
 	}
-	if (deadline != 0)
-		c->deadline = deadline + (now() - (until - START_TIME));
+	chain_resume(c, &pause);
 	k->over = fd == -1;
 	if (fd != -1)
 		close(fd);

@@ -305,8 +305,8 @@ int
 prompt(struct chain *c, struct link *l, const char *text, int flags,
     char *answer, int *got)
 {
-	uint64_t asked = now(), deadline = c->deadline;
 	enum asker asker = choose();
+	struct pause pause;
 	char *line;
 	pid_t pid;
 	int fd, status = OK;
@@ -314,20 +314,19 @@ prompt(struct chain *c, struct link *l, const char *text, int flags,
 	*got = 0;
 	if (asker == NOBODY || l->hop->batchmode == 1 || link_gone(l))
 		return OK;
+	chain_pause(c, &pause);
 	line = prompt_text(c, l, text);
 	if ((flags & PROMPT_OURS) && asker == TERMINAL)
 		line = folded(line);
 	say_erase();
 	pid = start(asker, line, flags & PROMPT_ECHO, &fd);
 	free(line);
-	c->deadline = 0;
 	*got = read_answer(c, l, fd, answer, &status) == 0;
 	*got = finish(pid, fd, *got);
 	if (!*got)
 		explicit_bzero(answer, ANSWER_MAX);
-	if (deadline != 0)
-		c->deadline = deadline + (now() - asked);
+	chain_resume(c, &pause);
 	if (status == OK)
-		link_question(l, asked);
+		link_question(l, pause.began);
 	return status;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "login/local.h"
+#include "wire/binding.h"
 #include "wire/key.h"
 #include "wire/libssh.h"
 

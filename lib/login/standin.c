@@ -19,6 +19,7 @@
 
 #include "login/agentmsg.h"
 #include "login/local.h"
+#include "wire/binding.h"
 
 #define SIGN_REQUEST		13
 #define EXTENSION		27
@@ -174,12 +175,12 @@ drop_if_gone(struct agent *agent)
 static int
 call(struct login *login)
 {
-	uint64_t asked = now();
+	struct pause pause;
 	int rc;
 
+	chain_pause(login->c, &pause);
 	rc = ssh_userauth_agent(login->l->session, login->l->hop->user);
-	if (login->c->deadline != 0)
-		login->c->deadline += now() - asked;
+	chain_resume(login->c, &pause);
 	return rc;
 }
 

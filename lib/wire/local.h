@@ -5,6 +5,7 @@
 #ifndef WIRE_LOCAL_H
 #define WIRE_LOCAL_H
 
+#include "wire/binding.h"
 #include "wire/joint.h"
 #include "wire/libssh.h"
 #include "wire/relay.h"

@@ -145,6 +145,29 @@ chain_limit(struct chain *c, struct link *l, int seconds)
 	    now() + (uint64_t)seconds * 1000;
 }
 
+/*
+ * What is waited for from now on is not the server: its deadline is put by in
+ * *pause until chain_resume(), and there is none meanwhile.
+ */
+void
+chain_pause(struct chain *c, struct pause *pause)
+{
+	pause->began = now();
+	pause->deadline = c->deadline;
+	pause->limit = c->limit;
+	c->deadline = 0;
+}
+
+/* The server's time goes on, and is as much later over as that took. */
+void
+chain_resume(struct chain *c, const struct pause *pause)
+{
+	c->limit = pause->limit;
+	c->deadline = pause->deadline;
+	if (c->deadline != 0 && c->deadline != FOREVER)
+		c->deadline += now() - pause->began;
+}
+
 /* What is to be done when the time has come, whatever poll(2) said. */
 static int
 on_time(struct chain *c)

@@ -186,12 +186,13 @@ run_with(struct chain *c, char *const argv[], char *const env[],
 {
 	struct gathered g[2] = { { .max = MAX_OUT }, { .max = MAX_ERR } };
 	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
-	uint64_t began = now(), until = began + RUN_TIME, deadline = c->deadline;
+	uint64_t until = now() + RUN_TIME;
+	struct pause pause;
 	int fds[2], how = 0, status;
 	pid_t pid;
 
 	memset(r, 0, sizeof(*r));
-	c->deadline = 0;
+	chain_pause(c, &pause);
 	pid = start(argv, env, in, fds);
 	pfd[0].fd = fds[0];
 	pfd[1].fd = fds[1];
@@ -206,8 +207,7 @@ run_with(struct chain *c, char *const argv[], char *const env[],
 		(void)kill(-pid, SIGKILL);
 		(void)child_wait(pid);
 	}
-	if (deadline != 0)
-		c->deadline = deadline + (now() - began);
+	chain_resume(c, &pause);
 	r->out = g[0].data == NULL ? xstrdup("") : g[0].data;
 	r->len = g[0].len;
 	r->exit = WIFEXITED(how) && now() < until && !g[0].full ?

@@ -44,15 +44,6 @@ struct watch {
 	void	*arg;
 };
 
-/*
- * What binds a session to its server (PROTOCOL.agent, 1): the host key, and
- * the signature with it in the first key exchange; NULL: not known.
- */
-struct binding {
-	unsigned char	*key, *sig;
-	size_t		 keylen, siglen;
-};
-
 /* A hop we are connected to, or about to be. */
 struct link {
 	const struct hop	*hop;		/* borrowed from the plan */
@@ -91,8 +82,17 @@ struct chain {
 	struct sequence		*sequence;	/* lib/chain's */
 };
 
+/* A deadline that is held up, since the time is not the server's. */
+struct pause {
+	uint64_t	 began;		/* ms */
+	uint64_t	 deadline;
+	int		 limit;
+};
+
 /* loop.c: the one place that waits */
 void	 chain_limit(struct chain *, struct link *, int);
+void	 chain_pause(struct chain *, struct pause *);
+void	 chain_resume(struct chain *, const struct pause *);
 int	 chain_turn(struct chain *);
 int	 chain_wait(struct chain *, struct pollfd *, nfds_t, uint64_t);
 
@@ -158,9 +158,5 @@ void	 watchdog_rest(void);
 
 /* keepalive.c: keepalives */
 uint64_t keepalive_silence(const struct link *);
-
-/* binding.c: the signature that the first key exchange had */
-const struct binding *binding_of(const struct link *);
-int	 binding_missed(const struct link *);
 
 #endif
