@@ -14,8 +14,8 @@ usage: drive.py [options] -- command ...
 	--deadline S	kill it then (status 124)
 
 Prints NAME=value lines: sent, sent_sha, got, got_sha, status, peak_kb (VmHWM),
-last_kb (VmRSS), ms (whole run), tail_ms (from the last byte read, or the start,
-to the exit).
+last_kb (VmRSS), cpu_ms (user and system, of the process alone), ms (whole run),
+tail_ms (from the last byte read, or the start, to the exit).
 """
 
 import argparse
@@ -29,6 +29,7 @@ import sys
 import time
 
 CHUNK = 65536
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid):
@@ -39,6 +40,16 @@ def memory(pid):
 		return [int(lines[key].split()[0])
 		    for key in ("VmHWM", "VmRSS")]
 	except (OSError, KeyError):
+		return None
+
+
+def processor(pid):
+	"""Milliseconds of it so far, or None when the process is gone."""
+	try:
+		with open("/proc/%d/stat" % pid) as stat:
+			fields = stat.read().rsplit(")", 1)[1].split()
+		return (int(fields[11]) + int(fields[12])) * 1000 // TICKS
+	except OSError:
 		return None
 
 
@@ -53,6 +64,7 @@ class Run:
 		self.sent_sha = hashlib.sha256()
 		self.got_sha = hashlib.sha256()
 		self.memory = [0, 0]
+		self.processor = 0
 		self.sampled = 0
 		self.begin()
 		self.start = self.last = time.monotonic()
@@ -152,6 +164,7 @@ class Run:
 			return
 		self.sampled = now
 		self.memory = memory(self.proc.pid) or self.memory
+		self.processor = processor(self.proc.pid) or self.processor
 
 	def may_read(self):
 		"""Begin to read when the hold is over."""
@@ -187,7 +200,7 @@ class Run:
 		    ("sent", self.sent), ("sent_sha", self.sent_sha.hexdigest()),
 		    ("got", self.got), ("got_sha", self.got_sha.hexdigest()),
 		    ("status", status), ("peak_kb", self.memory[0]),
-		    ("last_kb", self.memory[1]),
+		    ("last_kb", self.memory[1]), ("cpu_ms", self.processor),
 		    ("ms", round((stop - self.start) * 1000)),
 		    ("tail_ms", round((stop - self.last) * 1000))):
 			print("%s=%s" % (name, value))

@@ -164,6 +164,19 @@ judge_rekey(struct link *l)
 }
 
 /*
+ * Is what comes from l's server still read?  Once the session has ended, or the
+ * server has broken the rules, its descriptor may be open and readable for as
+ * long as something else is waited for.
+ */
+int
+link_is_read(const struct link *l)
+{
+	const struct wire *w = l->wire;
+
+	return w->event != NULL && !w->dead && w->relay.breach == NULL;
+}
+
+/*
  * Lets libssh read and write what l's descriptor is ready for; notes if the
  * session has ended.
  */
@@ -174,7 +187,7 @@ link_drive(struct link *l)
 	struct link *logged;
 	int i, rc = SSH_OK;
 
-	if (w->event == NULL || w->dead || w->relay.breach != NULL)
+	if (!link_is_read(l))
 		return;
 	logged = libssh_log_of(l);
 	for (i = 0; i < TURNS && rc != SSH_AGAIN && !w->dead; i++) {

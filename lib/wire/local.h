@@ -98,6 +98,7 @@ void	 link_reset(struct link *);
 void	 link_rekeyed(struct link *);
 uint64_t link_sent(const struct link *);
 uint64_t link_rest(const struct link *, uint64_t);
+int	 link_is_read(const struct link *);
 void	 link_drive(struct link *);
 void	 link_step(struct link *, const struct pollfd *);
 

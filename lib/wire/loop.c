@@ -22,6 +22,16 @@ last(const struct chain *c)
 	return &c->links[c->n - 1].wire->relay;
 }
 
+/*
+ * Has the target closed, and is all that it sent in our hands, so that it no
+ * longer matters what becomes of the links?
+ */
+static int
+is_over(const struct chain *c)
+{
+	return c->n > 0 && relay_safe(last(c));
+}
+
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {
@@ -53,8 +63,9 @@ timeout(const struct chain *c, uint64_t gathered, uint64_t until)
 	until = earlier(until, c->deadline);
 	until = earlier(until, tell(c));
 	for (i = 0; i < c->n; i++)
-		until = earlier(until, earlier(keepalive_due(&c->links[i]),
-		    link_rest(&c->links[i], gathered)));
+		until = earlier(until, link_rest(&c->links[i], gathered));
+	for (i = 0; i < c->n && !is_over(c); i++)
+		until = earlier(until, keepalive_due(&c->links[i]));
 	if (until == 0)
 		return -1;
 	t = now();
@@ -71,7 +82,7 @@ gather(struct chain *c, uint64_t t, struct pollfd *pfd)
 
 	for (i = 0; i < c->n; i++, pfd += FDS) {
 		l = &c->links[i];
-		pfd[0].fd = l->wire->event == NULL ? -1 : ssh_get_fd(l->session);
+		pfd[0].fd = link_is_read(l) ? ssh_get_fd(l->session) : -1;
 		pfd[0].events = link_rest(l, t) == 0 ? POLLIN : 0;
 		if (ssh_get_status(l->session) & SSH_WRITE_PENDING)
 			pfd[0].events |= POLLOUT;
@@ -114,18 +125,16 @@ turn(struct chain *c, struct pollfd *pfd)
 }
 
 /*
- * Has a link that was up gone?  It no longer matters when the target has
- * closed and we only have to write what it sent, unless that is what the far
- * end may not send.  Asked before each wait,
- * since any call into libssh may find out, a write as well, and close the
- * descriptor that would have told us.
+ * Has a link that was up gone?  Asked before each wait, since any call into
+ * libssh may find out, a write as well, and close the descriptor that would have
+ * told us.
  */
 static int
 lost(struct chain *c)
 {
 	int i;
 
-	if (c->n == 0 || relay_safe(last(c)))
+	if (is_over(c))
 		return OK;
 	for (i = 0; i < c->n; i++)
 		if (c->links[i].wire->up && link_gone(&c->links[i]))
@@ -174,7 +183,7 @@ on_time(struct chain *c)
 {
 	int status;
 
-	if ((status = keepalive_step(c)) != OK)
+	if (!is_over(c) && (status = keepalive_step(c)) != OK)
 		return status;
 	if (c->deadline != 0 && now() >= c->deadline)
 		return failure_note(c, c->at, FAIL_TIMEOUT);

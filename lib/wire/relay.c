@@ -412,6 +412,13 @@ relay_start(struct relay *r, uint64_t rtt)
 		pull(r, r->window);
 }
 
+/* Does relay_step() move anything? */
+static int
+is_moved(const struct relay *r)
+{
+	return r->started && r->breach == NULL;
+}
+
 /*
  * Fills two pollfds with what r waits for: rfd when the channel can take
  * bytes, wfd when there are some for it, or for news that nobody reads it.
@@ -419,9 +426,9 @@ relay_start(struct relay *r, uint64_t rtt)
 void
 relay_poll(const struct relay *r, struct pollfd *pfd)
 {
-	pfd[0].fd = r->started && room(r) > 0 ? r->rfd : -1;
+	pfd[0].fd = is_moved(r) && room(r) > 0 ? r->rfd : -1;
 	pfd[0].events = POLLIN;
-	pfd[1].fd = r->started && !relay_done(r) ? r->wfd : -1;
+	pfd[1].fd = is_moved(r) && !relay_done(r) ? r->wfd : -1;
 	pfd[1].events = r->blocked ? POLLOUT : 0;
 }
 
@@ -433,16 +440,14 @@ relay_kept(const struct relay *r)
 }
 
 /*
- * Can something be moved without waiting, or is the link dead?  libssh reads
- * the connection inside a write, too, so that an end or a window may have come
- * after the step that would have seen it, and no descriptor will tell.
+ * Can something be moved without waiting?  libssh reads the connection inside a
+ * write, too, so that an end or a window may have come after the step that would
+ * have seen it, and no descriptor will tell.
  */
 int
 relay_ready(const struct relay *r)
 {
-	if (r->breach != NULL)
-		return 1;
-	if (!r->started)
+	if (!is_moved(r))
 		return 0;
 	if (!r->blocked && (r->downbuf.len > 0 || r->down == FLOW_DRAINING))
 		return 1;
@@ -454,7 +459,7 @@ relay_ready(const struct relay *r)
 void
 relay_step(struct relay *r, const struct pollfd *pfd)
 {
-	if (!r->started || r->breach != NULL)
+	if (!is_moved(r))
 		return;
 	/* a pipe says POLLERR, a socket POLLHUP */
 	if (pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL))

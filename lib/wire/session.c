@@ -180,7 +180,7 @@ session_kex(struct chain *c, struct link *l, const char *hostkeys)
 		rc = w->relay.breach != NULL ? SSH_ERROR :
 		    ssh_connect(l->session);
 		joint_unblock(fd);
-	} while (rc == SSH_AGAIN);
+	} while (rc == SSH_AGAIN && w->relay.breach == NULL);
 	if (rc != SSH_OK)
 		return failure_note(c, l, FAIL_SESSION);
 	binding_end(l);
