@@ -39,6 +39,24 @@ Test(str, visible) {
 	free(s);
 }
 
+/* JSON is ASCII here, whatever a locale has; what is no character is U+FFFD. */
+Test(str, json) {
+	char *s = str_json("a \"b\" \\ \177\n\xff");
+
+	cr_assert_str_eq(s, "\"a \\\"b\\\" \\\\ \\u007f\\u000a\\ufffd\"");
+	free(s);
+}
+
+Test(str, json_locale) {
+	char *s;
+
+	setenv("LC_ALL", "C.UTF-8", 1);
+	s = str_json("ñ€\u2028😀\xed\xa0\x80.");
+	cr_assert_str_eq(s, "\"\\u00f1\\u20ac\\u2028\\ud83d\\ude00"
+	    "\\ufffd\\ufffd\\ufffd.\"");
+	free(s);
+}
+
 /* The locale's characters as they are, but none that nobody would see. */
 Test(str, visible_locale) {
 	static const char *const hidden[] = { "\u202e", "\u200b", "\u2066",

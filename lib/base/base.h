@@ -63,6 +63,7 @@ void	 str_wrap(char **, const char *, size_t);
 char	*str_base64(const void *, size_t);
 int	 str_unbase64(const char *, unsigned char **);
 char	*str_shell(const char *);
+char	*str_json(const char *);
 
 /* strlist.c: lists of strings */
 void	 strlist_add(struct strlist *, char *);

@@ -161,19 +161,33 @@ str_visible(const char *s)
 	return text;
 }
 
+/*
+ * Returns the length of the character at s, and leaves it in *wc, or 0 there if
+ * the byte is none in this locale.
+ */
+static size_t
+decode(const char *s, wchar_t *wc)
+{
+	mbstate_t state = { 0 };
+	size_t n = mbrtowc(wc, s, strlen(s), &state);
+
+	if (n != 0 && n != (size_t)-1 && n != (size_t)-2)
+		return n;
+	*wc = 0;
+	return 1;
+}
+
 /* Returns the length of the character at s, and adds to *columns its width. */
 static size_t
 one_character(const char *s, size_t *columns)
 {
-	mbstate_t state = { 0 };
 	wchar_t wc;
-	size_t n = mbrtowc(&wc, s, strlen(s), &state);
+	size_t n = decode(s, &wc);
 
-	if (n == 0 || n == (size_t)-1 || n == (size_t)-2) {
+	if (wc == 0)
 		++*columns;
-		return 1;
-	}
-	*columns += wcwidth(wc) > 0 ? wcwidth(wc) : 0;
+	else
+		*columns += wcwidth(wc) > 0 ? wcwidth(wc) : 0;
 	return n;
 }
 
@@ -370,4 +384,50 @@ str_shell(const char *s)
 			*to++ = *s;
 	*to = '\'';
 	return quoted;
+}
+
+/* Writes a UTF-16 code unit as JSON has it; returns what is behind it. */
+static char *
+put_unit(char *to, unsigned unit)
+{
+	return to + snprintf(to, sizeof("\\u0000"), "\\u%04x", unit);
+}
+
+/* Writes a character as JSON has it, in ASCII; returns what is behind it. */
+static char *
+put_json(char *to, wchar_t wc)
+{
+	uint32_t u = wc == 0 ? 0xfffd : (uint32_t)wc;	/* U+FFFD: none */
+
+	if (u > 0xffff) {
+		to = put_unit(to, 0xd800 + (u - 0x10000) / 0x400);
+		return put_unit(to, 0xdc00 + u % 0x400);
+	}
+	if (u < ' ' || u > '~')
+		return put_unit(to, u);
+	if (u == '"' || u == '\\')
+		*to++ = '\\';
+	*to++ = u;
+	return to;
+}
+
+/*
+ * Returns s as a string of JSON (RFC 8259, 7), which the caller frees: in ASCII,
+ * since JSON is UTF-8 and the characters of s are those of the locale.
+ */
+char *
+str_json(const char *s)
+{
+	char *text = xcalloc(strlen(s) + 1, strlen("\\u0000")), *to = text;
+	locale_t was = uselocale(characters());
+	wchar_t wc;
+
+	*to++ = '"';
+	while (*s != '\0') {
+		s += decode(s, &wc);
+		to = put_json(to, wc);
+	}
+	*to = '"';
+	(void)uselocale(was);
+	return text;
 }

@@ -27,19 +27,13 @@ struct timing {
 	uint64_t	 began;
 };
 
-/* A string as JSON has it (RFC 8259, 7); bytes beyond ASCII as they are. */
 static void
 json_string(const char *key, const char *s)
 {
-	printf("\"%s\":\"", key);
-	for (; *s != '\0'; s++)
-		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			printf("\\u%04x", *s);
-		else
-			putchar(*s);
-	putchar('"');
+	char *text = str_json(s);
+
+	printf("\"%s\":%s", key, text);
+	free(text);
 }
 
 static void
