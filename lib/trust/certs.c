@@ -19,6 +19,7 @@
 
 #define NAME	"proxyhop.certs"
 #define FILE_MAX	(8 * 1024 * 1024)	/* bytes; then it begins anew */
+#define ADD	(O_RDWR | O_CREAT | O_APPEND)
 #define NONE	"none "		/* then the time, where a key has one */
 
 static char *
@@ -66,22 +67,53 @@ certs_add(struct certs *certs, struct pub *pub)
 	memset(pub, 0, sizeof(*pub));
 }
 
+/*
+ * Opens the file, to be read or (ADD) to be added to.  It has to be a regular
+ * one: a FIFO would be waited for, and a device may have no end.  Returns -1
+ * after telling why not.
+ */
+static int
+open_file(int flags)
+{
+	char *file = file_name(), *dir = xstrdup(file);
+	const char *why = "not a regular file";
+	struct stat st;
+	int fd;
+
+	if (flags == ADD)
+		(void)mkdir(dirname(dir), 0700);
+	fd = open(file, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd == -1)
+		why = errno == ENOENT && flags != ADD ? NULL : strerror(errno);
+	else if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd == -1 && why != NULL)
+		say_debug(1, "%s: %s", file, why);
+	free(dir);
+	free(file);
+	return fd;
+}
+
 /* Sets certs to those that the file has for name; certs_free() must follow. */
 void
 certs_read(struct certs *certs, const char *name)
 {
-	char *file = file_name(), *line = NULL;
+	int fd = open_file(O_RDONLY);
+	char *line = NULL;
 	size_t size = 0;
 	FILE *f;
 
 	memset(certs, 0, sizeof(*certs));
-	if ((f = fopen(file, "re")) != NULL) {
-		while (getline(&line, &size, f) != -1)
-			take_line(certs, name, line);
-		fclose(f);
-	}
+	if (fd == -1)
+		return;
+	if ((f = fdopen(fd, "r")) == NULL)
+		errx(RETRY, "out of memory");
+	while (getline(&line, &size, f) != -1)
+		take_line(certs, name, line);
+	fclose(f);
 	free(line);
-	free(file);
 }
 
 /* Empties certs. */
@@ -94,22 +126,6 @@ certs_free(struct certs *certs)
 	certs->v = NULL;
 }
 
-static int
-open_file(void)
-{
-	char *file = file_name(), *dir = xstrdup(file);
-	int fd;
-
-	(void)mkdir(dirname(dir), 0700);
-	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
-	if (fd == -1)
-		say_debug(1, "%s: %s", file, strerror(errno));
-	free(dir);
-	free(file);
-	return fd;
-}
-
 /* Adds a line about name to the file, in one write. */
 static void
 write_line(const char *name, const char *text)
@@ -118,7 +134,7 @@ write_line(const char *name, const char *text)
 	off_t size;
 	int fd;
 
-	if (!known_plain(name) || (fd = open_file()) == -1)
+	if (!known_plain(name) || (fd = open_file(ADD)) == -1)
 		return;
 	size = lseek(fd, 0, SEEK_END);
 	if (size > FILE_MAX)
@@ -165,7 +181,7 @@ certs_lock(const char *name)
 
 	for (; *name != '\0'; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619U;
-	if ((fd = open_file()) == -1)
+	if ((fd = open_file(ADD)) == -1)
 		return -2;
 	if (os_lock_byte(fd, hash >> 1) == 0)
 		return fd;
