@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "login/agentmsg.h"
+#include "wire/wire.h"
 
 /* Takes an uint32 (RFC 4251, 5) off r; returns 0, or -1 if there is none. */
 int
@@ -53,24 +53,35 @@ agentmsg_write(int fd, const void *data, size_t len)
 		if ((n = write(fd, p, len)) > 0) {
 			p += n;
 			len -= n;
-		} else if (errno == EAGAIN)
-			(void)poll(&pfd, 1, ANSWER_TIME);
-		else if (errno != EINTR)
+		} else if (errno == EAGAIN ? poll(&pfd, 1, ANSWER_TIME) == 0 :
+		    errno != EINTR)
 			return -1;
 	}
 	return 0;
 }
 
-/* Reads all of it, within ms (-1: no limit) for each part. */
+/* Waits until fd can be read; -1 after the time until (ms; FOREVER: none). */
 static int
-await_all(int fd, void *data, size_t len, int ms)
+await_readable(int fd, uint64_t until)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
+	uint64_t t = now();
+
+	if (until == FOREVER)
+		return poll(&pfd, 1, -1) == 1 ? 0 : -1;
+	return t < until && poll(&pfd, 1, until - t) == 1 ? 0 : -1;
+}
+
+/* Reads all of it, until the time until. */
+static int
+await_all(int fd, void *data, size_t len, uint64_t until)
+{
 	char *p = data;
 	ssize_t n;
 
 	while (len > 0) {
-		if (poll(&pfd, 1, ms) != 1 || (n = read(fd, p, len)) <= 0)
+		if (await_readable(fd, until) == -1 ||
+		    (n = read(fd, p, len)) <= 0)
 			return -1;
 		p += n;
 		len -= n;
@@ -79,20 +90,22 @@ await_all(int fd, void *data, size_t len, int ms)
 }
 
 /*
- * Reads one message of the agent's protocol; returns it, without its length,
- * which is left in *len, or NULL.  The caller frees it.
+ * Reads one message of the agent's protocol, which may take ms (-1: no limit)
+ * until it is whole.  Returns it, without its length, which is left in *len, or
+ * NULL.  The caller frees it.
  */
 unsigned char *
 agentmsg_await(int fd, size_t *len, int ms)
 {
+	uint64_t until = ms == -1 ? FOREVER : now() + ms;
 	unsigned char *data;
 	uint32_t n;
 
-	if (await_all(fd, &n, 4, ms) == -1 || (n = be32toh(n)) == 0 ||
+	if (await_all(fd, &n, 4, until) == -1 || (n = be32toh(n)) == 0 ||
 	    n > MAX_ANSWER)
 		return NULL;
 	data = xcalloc(1, n);
-	if (await_all(fd, data, n, ms) == -1) {
+	if (await_all(fd, data, n, until) == -1) {
 		free(data);
 		return NULL;
 	}

@@ -82,8 +82,7 @@ start(struct login *login)
 
 	login->status = keeper_start(login->c, list, &own->keeper);
 	free(list);
-	own->agent.fd = own->keeper->over ? -1 :
-	    agent_connect(own->keeper->standby.path);
+	own->agent.fd = -1;
 	own->agent.bound = 1;		/* its keys are for every hop */
 	return login->status;
 }
@@ -101,6 +100,9 @@ need(struct login *login, const char *name)
 	if (login->c->own == NULL && start(login) != OK)
 		return NULL;
 	own = login->c->own;
+	/* a connection on which an answer was late is not used again */
+	if (own->agent.fd == -1 && !own->keeper->over)
+		own->agent.fd = agent_connect(own->keeper->standby.path);
 	if (own->agent.fd != -1)
 		return own;
 	why = xasprintf("needs an ssh-agent of our own, which does not start "
@@ -375,13 +377,13 @@ int
 own_login(struct login *login, const struct key_file *f, const void *blob,
     size_t len)
 {
-	struct own *own = login->c->own;
+	struct own *own = need(login, f->name);
 	struct agent_key k = { .key = f->public };
 	unsigned char *name;
 	char *text = NULL;
 	int n, rc;
 
-	if ((n = key_blob(f->public, &name)) == -1)
+	if (own == NULL || (n = key_blob(f->public, &name)) == -1)
 		return SSH_AUTH_DENIED;
 	k.blob = (char *)name;
 	k.len = n;

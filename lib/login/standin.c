@@ -23,7 +23,10 @@
 
 #define SIGN_REQUEST		13
 #define EXTENSION		27
-#define BOUND			2	/* exit status of the stand-in */
+
+/* Exit status of the stand-in. */
+#define FAILED			1	/* the agent has gone, or was too slow */
+#define BOUND			2	/* the agent knows the session */
 
 /* The list, as if the key that goes by blob were the only one. */
 static int
@@ -105,10 +108,7 @@ answer_sign(int fd, struct agent *agent, const struct agent_key *k,
 	return rc;
 }
 
-/*
- * In the child: serves libssh at fd until it has all it wants.  Ends with
- * BOUND if the agent knows the session now.
- */
+/* In the child: serves libssh at fd until it has all it wants. */
 static void __attribute__((noreturn))
 stand_in(int fd, struct agent *agent, const struct agent_key *k,
     const struct binding *b, const void *blob, size_t blen)
@@ -125,7 +125,7 @@ stand_in(int fd, struct agent *agent, const struct agent_key *k,
 			rc = answer_sign(fd, agent, k, b, request, len);
 		free(request);
 	}
-	_exit(rc != 0 ? 1 : agent->bound ? BOUND : 0);
+	_exit(rc != 0 ? FAILED : agent->bound ? BOUND : 0);
 }
 
 /* Gives libssh fd as its agent; the last one is replaced. */
@@ -156,14 +156,22 @@ take_back(const struct login *login)
 	}
 }
 
-/* An agent that has gone, or was given up, signs with no other key either. */
-static void
-drop_if_gone(struct agent *agent)
+/* Has the agent closed its end? */
+static int
+has_gone(const struct agent *agent)
 {
 	char c;
 
-	if (recv(agent->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
-		return;
+	return recv(agent->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * An agent that has gone, or was given up, signs with no other key either: what
+ * it still sends would be taken for the answer about the next one.
+ */
+static void
+drop(struct agent *agent)
+{
 	close(agent->fd);
 	agent->fd = -1;
 }
@@ -211,8 +219,9 @@ agent_login(struct login *login, struct agent *agent,
 	take_back(login);
 	if (pid != -1)
 		how = child_wait(pid);
-	agent->bound |= WIFEXITED(how) && WEXITSTATUS(how) == BOUND;
-	if (rc == SSH_AUTH_ERROR)
-		drop_if_gone(agent);
+	how = WIFEXITED(how) ? WEXITSTATUS(how) : FAILED;
+	agent->bound |= how == BOUND;
+	if (how == FAILED || (rc == SSH_AUTH_ERROR && has_gone(agent)))
+		drop(agent);
 	return rc;
 }
