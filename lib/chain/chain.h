@@ -12,7 +12,6 @@
 /* chain.c: hop after hop */
 struct chain *chain_new(void);
 int	 chain_open(struct chain *, struct plan *, int, int);
-int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_carry(struct chain *);
 void	 chain_free(struct chain *);
 

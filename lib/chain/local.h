@@ -63,6 +63,7 @@ int	 chain_first(struct chain *, struct plan *, int *, int);
 
 /* chain.c: the beginning and the end of the set-up */
 void	 chain_begin(struct chain *, const struct plan *);
+int	 chain_dial(struct chain *, const struct plan *, int *);
 int	 chain_end(struct chain *, int);
 void	 chain_close(struct chain *);
 void	 chain_confine(struct chain *);
@@ -166,9 +167,12 @@ int	 master_verdict(const char *, enum stage *);
 int	 master_start(struct chain *, struct link *);
 int	 master_wait(struct chain *, struct link *, int *);
 
+/* agree.c: no algorithm in common */
+int	 agree_fail(struct chain *, struct link *);
+char	*agree_lacking(const struct chain *);
+
 /* fail.c: what has failed, in one line */
 const char *fail_passing(struct chain *, int *);
-char	*fail_lacking(struct chain *);
 int	 fail_unanswered(struct chain *, struct link *, char *);
 int	 fail_say(struct chain *, int);
 

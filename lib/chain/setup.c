@@ -343,7 +343,7 @@ setup_hop(struct chain *c, const struct hop *hop)
 
 	l->label = report_label(c, l);
 	if ((status = verify(c, l)) != OK)
-		why = fail_lacking(c);
+		why = agree_lacking(c);
 	else
 		status = log_in(c, l, &why);
 	libssh_overhear(NULL);
