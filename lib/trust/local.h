@@ -84,7 +84,6 @@ const char *record_key(const struct hop *, ssh_key);
 
 /* refuse.c: why a key is not accepted */
 int	 strict_is(const struct hop *, const char *);
-int	 strict_off(const struct hop *);
 int	 strict_lax(const struct hop *);
 int	 refuse_changed(struct trust *);
 char	*refuse_unknown(const struct trust *);

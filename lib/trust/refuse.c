@@ -17,7 +17,7 @@ strict_is(const struct hop *hop, const char *mode)
 }
 
 /* Is StrictHostKeyChecking off, so that a new key is added unasked? */
-int
+static int
 strict_off(const struct hop *hop)
 {
 	return strict_is(hop, "no") || strict_is(hop, "off") ||

@@ -204,8 +204,8 @@ libssh_disconnected(const struct link *l)
 }
 
 /* Returns what libssh has found wrong with l, or else what it says last. */
-const char *
-libssh_error(const struct link *l)
+static const char *
+error_of(const struct link *l)
 {
 	const char *reason = l->wire->logged.reason;
 
@@ -216,7 +216,7 @@ libssh_error(const struct link *l)
 int
 libssh_found(const struct link *l, const char *begin)
 {
-	return begins(bare(libssh_error(l)), begin);
+	return begins(bare(error_of(l)), begin);
 }
 
 /* What came with a DISCONNECT, code:text. */
@@ -241,7 +241,7 @@ farewell(const char *text)
 char *
 libssh_reason(const struct link *l)
 {
-	const char *text = libssh_error(l), *known = phrase(text)->meaning;
+	const char *text = error_of(l), *known = phrase(text)->meaning;
 
 	if (l->wire->pin.impostor)
 		return xstrdup("its host key changed while connected");
@@ -304,7 +304,7 @@ name_list(const char **p, const char *behind)
 const char *
 libssh_no_match(const struct link *l, char **theirs, char **ours)
 {
-	const char *text = bare(libssh_error(l)), *p = text, *kind;
+	const char *text = bare(error_of(l)), *p = text, *kind;
 
 	*theirs = *ours = NULL;
 	(void)skip(&p, LIBSSH_NO_MATCH " ");

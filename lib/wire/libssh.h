@@ -13,7 +13,6 @@ struct link;
 #define LIBSSH_RESET		"Connection reset"
 
 void	 libssh_overhear(struct link *);
-const char *libssh_error(const struct link *);
 char	*libssh_reason(const struct link *);
 int	 libssh_disconnected(const struct link *);
 int	 libssh_found(const struct link *, const char *);
