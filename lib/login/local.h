@@ -87,6 +87,10 @@ void	 addkey(struct login *, const struct identity *);
 int	 gssapi_possible(struct login *);
 enum result gssapi_login(struct login *);
 
+/* typed.c: logging in with what a person types */
+enum result typed_kbdint(struct login *);
+enum result typed_password(struct login *);
+
 /* pubkey.c: logging in with a key */
 enum result pubkey_login(struct login *);
 
