@@ -58,6 +58,7 @@ char	*str_visible(const char *);
 #define QUOTE_MAX	200	/* bytes of a quotation */
 char	*str_quote(const char *);
 char	*str_fold(const char *);
+int	 str_ends_in(const char *, const char *);
 size_t	 str_columns(const char *);
 void	 str_wrap(char **, const char *, size_t);
 char	*str_base64(const void *, size_t);

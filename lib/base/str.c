@@ -91,6 +91,15 @@ str_append(char **to, const char *sep, const char *s)
 	*to = joined;
 }
 
+/* Is there something in s before end, which is the end of it? */
+int
+str_ends_in(const char *s, const char *end)
+{
+	size_t len = strlen(s), n = strlen(end);
+
+	return len > n && strcmp(s + len - n, end) == 0;
+}
+
 /*
  * Would the character be seen where it stands, and take room there?  Those that
  * turn the direction of writing, have no width or look like a blank would not.

@@ -214,8 +214,8 @@ list(struct chain *c, struct link *l, struct agent *agent)
 /*
  * Connects to the agent at path and gets its list of keys; an agent that does
  * not answer has none, and is not asked again; its time is not the hop's.
- * Returns OK, or another
- * status if the chain has failed meanwhile; agent_close() in any case.
+ * Returns OK, or another status if the chain has failed meanwhile; agent_close()
+ * in any case.
  */
 int
 agent_read(struct chain *c, struct link *l, struct agent *agent,

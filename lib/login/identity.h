@@ -57,11 +57,15 @@ int	 privkey_read(const char *, const char *, ssh_auth_callback, void *,
 	    ssh_key *);
 
 /* pubfile.c: public keys and certificates from files */
-ssh_key	 pubfile_read(const char *);
+ssh_key	 pubfile_find(const char *);
+
+/* keyfile.c: files with a private key */
+void	 keyfile_read(struct login *, const char *, struct key_file *);
+int	 keyfile_unlock(struct login *, struct key_file *);
+void	 keyfile_free(struct key_file *);
 
 /* identity.c: which keys there are, and which is next */
 struct identity *identity_next(struct login *);
-int	 identity_unlock(struct login *, struct identity *);
 int	 identity_reveal(struct login *, struct identity *);
 void	 identity_partial(struct login *);
 int	 identity_left(const struct login *);

@@ -29,8 +29,8 @@ parse(char *line)
  * Returns the first public key or certificate in a file, or NULL if there is
  * none before what looks like a private key.  The caller frees it.
  */
-ssh_key
-pubfile_read(const char *file)
+static ssh_key
+read_first(const char *file)
 {
 	ssh_key key = NULL;
 	char *line = NULL;
@@ -47,5 +47,23 @@ pubfile_read(const char *file)
 	}
 	free(line);
 	fclose(f);
+	return key;
+}
+
+/*
+ * Returns the public key or certificate in a file, or in FILE.pub, or NULL; the
+ * caller frees it.
+ */
+ssh_key
+pubfile_find(const char *file)
+{
+	ssh_key key;
+	char *pub;
+
+	if ((key = read_first(file)) != NULL || str_ends_in(file, ".pub"))
+		return key;
+	pub = xasprintf("%s.pub", file);
+	key = read_first(pub);
+	free(pub);
 	return key;
 }

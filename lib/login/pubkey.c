@@ -159,7 +159,7 @@ try_file(struct login *login, struct identity *id)
 	if (id->file->private == NULL) {
 		if ((result = probe(login, id)) != AUTH_SUCCESS)
 			return result;
-		if (identity_unlock(login, id) == -1)
+		if (keyfile_unlock(login, id->file) == -1)
 			return login->status == OK ? AUTH_FAILURE : AUTH_LOST;
 	}
 	if (id->file->owned)
