@@ -123,7 +123,7 @@ one_left(const char *word)
 	misused("no port after \"%s\"; that of ssh is 22: %s 22", arg, arg);
 }
 
-/* More than two are left: a slip in -J, or an option that came too late. */
+/* More than two are left: blanks in -J, or an option behind them. */
 static void __attribute__((noreturn))
 too_many(int n, char *v[], const char *jump)
 {
@@ -221,8 +221,9 @@ keep_secrets(void)
 }
 
 /*
- * A reader that leaves is noticed by write(2), and a ProxyCommand or Match
- * exec that starts us again for the same route is told so.
+ * Marks our environment, so that a ProxyCommand or Match exec that starts us
+ * again for the same route is noticed, and sets signals: a reader that has gone
+ * is noticed by write(2).
  */
 static void
 settle_in(const struct conf *conf)
@@ -271,7 +272,7 @@ run(struct chain *c, struct plan *plan, void *arg)
 	return status;
 }
 
-/* From the routes to the exit status. */
+/* Takes the route that answers, and does what was asked for. */
 static int
 go(const struct routes *routes, const struct conf *conf)
 {

@@ -107,7 +107,7 @@ say_began(void)
 	return began;
 }
 
-/* Can a status line be shown, that is, on a terminal that is ours now? */
+/* Can a status line be shown: on a terminal in whose foreground we are? */
 int
 say_live(void)
 {
@@ -140,7 +140,7 @@ on_signal(int sig)
 	raise(sig);		/* as it would have been without us */
 }
 
-/* Whoever ends us finds a clean line. */
+/* Has the status line erased by the signals that end the program. */
 static void
 catch(void)
 {
@@ -155,7 +155,7 @@ catch(void)
 			(void)sigaction(signals[i], &sa, NULL);
 }
 
-/* How many columns the terminal has, or 0 if that is not known, or it is none. */
+/* Returns how many columns the terminal has, 0: not known, or it is none. */
 static size_t
 columns(void)
 {

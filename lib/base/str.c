@@ -421,8 +421,8 @@ put_json(char *to, wchar_t wc)
 }
 
 /*
- * Returns s as a string of JSON (RFC 8259, 7), which the caller frees: in ASCII,
- * since JSON is UTF-8 and the characters of s are those of the locale.
+ * Returns s as a string of JSON (RFC 8259, 7), which the caller frees.  It is
+ * ASCII: JSON is UTF-8, and the characters of s are those of the locale.
  */
 char *
 str_json(const char *s)

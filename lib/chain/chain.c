@@ -104,9 +104,10 @@ chain_dial(struct chain *c, const struct plan *plan, int *fd)
 }
 
 /*
- * The last hop's ForwardCommand has ended, whose connection it should have been:
- * has it led anywhere?  What it carries may be anything; only where SSH was
- * spoken to it is text of its own no answer.
+ * The last hop's ForwardCommand has ended, and the connection with it.  Returns
+ * OK if it has led to the target, or another status after noting why not.  What
+ * the target sends may be anything; only where our end speaks SSH, what comes
+ * back and is no SSH is taken for the command's own text.
  */
 static int
 judge_command(struct chain *c, struct link *l)
@@ -121,14 +122,14 @@ judge_command(struct chain *c, struct link *l)
 }
 
 /*
- * All is up: from here on nothing is opened, and whoever takes this process
- * over through what a server sends cannot, either.  A ProxyCommand is not
- * started again, but has to be ended.
+ * The set-up is over: from here on this process opens no file, runs no program
+ * and makes no connection, nor does anybody who takes it over by what a server
+ * sends.  A ProxyCommand is not started again, but has to be ended.
  */
 void
 chain_confine(struct chain *c)
 {
-	/* what the locale has is read when it is first needed */
+	/* the locale's tables are files, read when they are first needed */
 	free(str_visible("\377"));
 	os_confine(c->sequence->pid > 0);
 }

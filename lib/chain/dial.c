@@ -234,7 +234,7 @@ dial_limit(const struct link *l)
 	    NULL ? 0 : hop->logintimeout;
 }
 
-/* Resolves the name of l's hop, which ConnectTimeout does not cover, as in ssh. */
+/* Resolves the name of l's hop; ConnectTimeout does not cover that, as in ssh. */
 static int
 find_addresses(struct chain *c, struct link *l, struct addresses *a)
 {
@@ -254,8 +254,8 @@ find_addresses(struct chain *c, struct link *l, struct addresses *a)
 }
 
 /*
- * Has the ProxyCommand of l's hop connect.  Until it has handed over what it has
- * connected, ConnectTimeout does not count, as in ssh.
+ * Has the ProxyCommand of l's hop connect.  If it is to hand over what it has
+ * connected, ConnectTimeout counts from then on, as in ssh.
  */
 static int
 run_command(struct chain *c, struct link *l, int *fd)

@@ -13,7 +13,7 @@
 
 static int	fail_lost(struct chain *, struct link *);
 
-/* Says how often the hop has failed, if more than once. */
+/* Returns ", n times", or "" for once. */
 static const char *
 times(int n)
 {
@@ -210,9 +210,7 @@ fail_unanswered(struct chain *c, struct link *l, char *text)
 	return fail_busy(c, l, "connection closed before its banner");
 }
 
-/*
- * There is no session with l: who ended it, or what was not agreed on.
- */
+/* There is no session with l: notes who ended it, or what was not agreed on. */
 static int
 fail_connect(struct chain *c, struct link *l)
 {
@@ -339,10 +337,13 @@ fail_forward(struct chain *c, struct link *l)
 	unsigned code = 0;
 	char *reason;
 
-	if ((reason = libssh_refusal(l, &code)) == NULL)
-		return l->forward.command != NULL && !link_gone(l) ? fail(c, l, GIVEUP,
-		    "%s would not run ForwardCommand (%s); are commands "
-		    "allowed there?", name, l->forward.command) : fail_opening(c, l);
+	if ((reason = libssh_refusal(l, &code)) == NULL) {
+		if (l->forward.command == NULL || link_gone(l))
+			return fail_opening(c, l);
+		return fail(c, l, GIVEUP, "%s would not run ForwardCommand "
+		    "(%s); are commands allowed there?", name,
+		    l->forward.command);
+	}
 	if (l->forward.command != NULL)
 		status = fail(c, l, GIVEUP, "%s would not open a session for "
 		    "ForwardCommand (%s): it says \"%s\"; check MaxSessions "
@@ -425,8 +426,8 @@ next_refuses(const struct link *l)
 {
 	unsigned code = 0;
 	char *reason = libssh_refusal(l, &code);
-	int refuses = reason != NULL && l->forward.command == NULL && code == 2 &&
-	    strstr(reason, "refused") != NULL;
+	int refuses = reason != NULL && l->forward.command == NULL &&
+	    code == 2 && strstr(reason, "refused") != NULL;
 
 	free(reason);
 	return refuses;
@@ -449,9 +450,10 @@ blame_command(struct chain *c, struct link *l)
 }
 
 /*
- * Is what has failed such as a busy hop does, so that it may be over in a
- * moment?  Returns the cause, a constant, with how often it is to be believed
- * in *most (0: no limit), or NULL; what has failed may then be another thing.
+ * Does a hop fail like this while it is busy, so that another try may succeed?
+ * Returns the cause, a constant, and in *most how many tries are worth it (0:
+ * no limit); or NULL, where a command that has ended may have become what is
+ * noted as failed.
  */
 const char *
 fail_passing(struct chain *c, int *most)

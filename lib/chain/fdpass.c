@@ -52,7 +52,10 @@ direct_over(struct chain *c, const struct plan *plan)
 	return status;
 }
 
-/* In the child: from nothing to the end; ready is told when it carries. */
+/*
+ * In the child: sets up the chain, hands over an end of it, and carries; a byte
+ * is written to ready in between.
+ */
 static int
 serve(struct chain *c, struct plan *plan, void *arg)
 {
@@ -84,7 +87,10 @@ serve(struct chain *c, struct plan *plan, void *arg)
 	return chain_carry(c);
 }
 
-/* ssh waits for the process that it has started: until the child carries. */
+/*
+ * Waits until the child carries, or has failed: ssh waits for the process that
+ * it has started.  Returns a status.
+ */
 static int
 wait_for(pid_t pid, int ready)
 {

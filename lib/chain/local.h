@@ -13,21 +13,22 @@ struct share;
 struct race;
 struct timing;
 
-/* How the set-up goes on: what of a chain is this folder's alone. */
+/* The set-up of a chain: what of it is this folder's alone. */
 struct sequence {
 	uint64_t	 began;		/* ms */
-	int		 tries;		/* of this hop that failed */
-	const char	*cause;		/* of the last: a constant */
-	uint32_t	 pause;		/* ms before the next */
+	int		 tries;		/* of the present hop, that failed */
+	const char	*cause;		/* of the last failure: a constant */
+	uint32_t	 pause;		/* ms before the next try */
 	uint64_t	 until;		/* ms; no try after that */
-	pid_t		 pid;		/* of the first hop's ProxyCommand */
-	int		 passed;	/* that has handed over a connection */
-	int		*given;		/* a connection to the first hop;
-					 * taken: -1; or NULL */
+	pid_t		 pid;		/* the first hop's ProxyCommand; 0: it
+					 * has ended, or there is none */
+	int		 passed;	/* it has handed over a connection */
+	int		*given;		/* a connection to the first hop, -1
+					 * once it is used; or NULL */
 	char		**hold;		/* gets the line of a failure; NULL:
 					 * it is said at once */
-	int		 refused;	/* a login was, whatever ended it: no
-					 * other route */
+	int		 refused;	/* a login was refused, whatever ended
+					 * it: no other route is tried */
 	struct credential used[MAX_HOPS];	/* by the login to each link */
 	struct share	*share[MAX_HOPS];	/* of each link; NULL: none */
 	struct byssh	*byssh[MAX_HOPS];	/* NULL: we have logged in */
@@ -35,7 +36,7 @@ struct sequence {
 	struct timing	*timing;	/* NULL: no -t */
 };
 
-/* What there is of a name. */
+/* One address of a name. */
 struct address {
 	struct sockaddr_storage	 addr;
 	socklen_t		 len;

@@ -129,7 +129,7 @@ stop(struct runner *r)
 	r->pid = 0;
 }
 
-/* r is out of the race, or no longer the route that was taken. */
+/* r has failed, in the race or after it was taken. */
 static void
 out(struct runner *r, int status, const char *line)
 {
@@ -141,7 +141,7 @@ out(struct runner *r, int status, const char *line)
 	    r->plan->spec, (int)(r->to - r->from), line);
 }
 
-/* The child of r has something to tell. */
+/* Reads what the child of r tells, or that it has ended. */
 static void
 hear(struct race *race, struct runner *r)
 {
@@ -168,7 +168,7 @@ same(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Is another route on its way to the same server? */
+/* Is another route being tried whose first hop is the same server? */
 static int
 doubled(const struct race *race, const struct runner *r)
 {
@@ -369,7 +369,7 @@ say_all(const struct chain *c, const struct race *race)
 	return status;
 }
 
-/* Takes what the chain of a route has left; the race goes on. */
+/* Frees what the chain of a route has left; the race goes on. */
 static void
 forget(struct chain *c)
 {

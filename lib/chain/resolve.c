@@ -66,8 +66,8 @@ start(const struct hop *hop, int *from)
 
 /*
  * Finds the addresses of l's hop; an address that is written as one needs no
- * child.  Returns OK, with what getaddrinfo(3) said in a->error, or another
- * status after saying what failed.
+ * child.  Returns OK, with what getaddrinfo(3) returned in a->error, or another
+ * status after noting what failed.
  */
 int
 resolve(struct chain *c, struct link *l, struct addresses *a)

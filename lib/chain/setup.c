@@ -181,8 +181,9 @@ connect_session(struct chain *c, struct link *l, struct trust *t, int fd)
 }
 
 /*
- * From the hop before to a session with this one.  One that the agent cannot be
- * told of, since a part of the key exchange was missed, is begun anew.
+ * Connects to l's hop and exchanges keys, as often as what has failed may pass.
+ * A session that the agent could not be told of, since a part of its key
+ * exchange was not seen, is given up for another one.
  */
 static int
 start_session(struct chain *c, struct link *l, struct trust *t)
@@ -256,7 +257,7 @@ check_again(struct chain *c, struct link *l, struct trust *t,
 	return trust_check(t, verdict);
 }
 
-/* From the hop before to a session with the host that was meant. */
+/* Begins a session with l's hop, and decides whether its key is trusted. */
 static int
 verify(struct chain *c, struct link *l)
 {
@@ -276,8 +277,8 @@ verify(struct chain *c, struct link *l)
 }
 
 /*
- * From such a session to one in which we are logged in.  If ssh can do what we
- * cannot, *why says so; the caller frees it.
+ * Logs in to l's hop; if it hangs up after refusing keys, once more in another
+ * session.  If ssh can do what we cannot, *why says so; the caller frees it.
  */
 static int
 log_in(struct chain *c, struct link *l, char **why)

@@ -69,7 +69,7 @@ listen_to(struct chain *c, struct timing *timing, int fd)
 	return OK;
 }
 
-/* From nothing to the target's first line. */
+/* Sets up the chain, and waits for the target's first line. */
 static int
 climb(struct chain *c, struct plan *plan, struct timing *timing)
 {

@@ -1,6 +1,6 @@
 /*
  * User authentication: the methods of RFC 4252 in the order that
- * PreferredAuthentications or ssh itself has, until the server is content.
+ * PreferredAuthentications or ssh itself has, until the server wants no more.
  */
 
 #include <stdlib.h>
@@ -191,7 +191,7 @@ add_wrong(char **s, const char *method, int n)
 	free(text);
 }
 
-/* What was refused, and what was not offered, for the line about it. */
+/* Returns what was refused and what was not offered, for the failure's line. */
 static char *
 account(const struct login *login)
 {
@@ -221,7 +221,7 @@ account(const struct login *login)
 	return s == NULL ? xstrdup("no key to offer") : s;
 }
 
-/* The beginning of what the server has to say to everybody. */
+/* Returns the beginning of the server's banner (RFC 4252, 5.4), or NULL. */
 static char *
 banner(const struct link *l)
 {
@@ -234,7 +234,7 @@ banner(const struct link *l)
 	return seen;
 }
 
-/* What may help: what was refused last is what was typed, or else a key. */
+/* Returns what may help: about what was typed, if that was refused, or keys. */
 static const char *
 advice(const struct login *login)
 {
@@ -245,7 +245,7 @@ advice(const struct login *login)
 	return "check User, IdentityFile and PreferredAuthentications";
 }
 
-/* The session has ended before the server was content; *denied as in auth(). */
+/* The session has ended during the login; *denied as in auth(). */
 static int
 cut_off(struct login *login, const char *keys, int *denied)
 {
@@ -274,7 +274,7 @@ cut_off(struct login *login, const char *keys, int *denied)
 	return status;
 }
 
-/* The line about a login that did not succeed. */
+/* Notes why a login has failed; *denied as in auth().  Returns a status. */
 static int
 refused(struct login *login, int *denied)
 {

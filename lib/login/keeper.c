@@ -45,7 +45,7 @@ run_agent(void *arg)
 	dprintf(STDERR_FILENO, "ssh-agent: %s\n", strerror(errno));
 }
 
-/* Takes up what the agent has said; returns -1 when it has gone. */
+/* Keeps the last line of what the agent says; returns -1 when it has gone. */
 static int
 hear(struct keeper *k)
 {

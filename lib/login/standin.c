@@ -25,7 +25,7 @@
 #define EXTENSION		27
 
 /* Exit status of the stand-in. */
-#define FAILED			1	/* the agent has gone, or was too slow */
+#define FAILED			1	/* the agent has gone, or is too slow */
 #define BOUND			2	/* the agent knows the session */
 
 /* The list, as if the key that goes by blob were the only one. */

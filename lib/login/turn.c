@@ -1,6 +1,6 @@
 /*
- * What every method of a login stands on: waiting while the chain turns, what
- * a return code of libssh means, and asking the person.
+ * What all methods of a login use: waiting while the chain turns, what a return
+ * code of libssh means, and asking the person.
  */
 
 #include <stdlib.h>
@@ -126,8 +126,8 @@ auth_look(struct login *login)
 }
 
 /*
- * What a return code of ssh_userauth_*() means; an error with the session
- * alive is one key's bad luck (an agent that would not sign).
+ * Returns what a return code of ssh_userauth_*() means.  An error while the
+ * session is alive is about one key alone, as where an agent would not sign.
  */
 enum result
 auth_judge(struct login *login, int rc)

@@ -152,7 +152,7 @@ without_end(struct login *login)
 	return AUTH_LOST;
 }
 
-/* What was typed was wrong; says so, in ssh's words, where it is asked again. */
+/* What was typed was wrong; says so, as ssh does, where it is asked again. */
 static void
 note_wrong(struct login *login, int *wrong, int left)
 {

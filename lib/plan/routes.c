@@ -43,7 +43,7 @@ concerns(const struct plan *plan, const struct option *option)
 	return 0;
 }
 
-/* An option for a hop that is in no route is a slip of the pen. */
+/* Is there an option for a hop that is in no route?  That is said. */
 static int
 unused(const struct routes *routes, const struct conf *conf)
 {

@@ -174,7 +174,7 @@ settle_times(const struct plan *plan, struct hop *hop, int n)
 		hop->connectionattempts = REFUSALS + 1;
 }
 
-/* Last hand at one hop: names expanded, what makes no sense refused. */
+/* Finishes the settings of hop n.  Returns 0, or -1 after saying why not. */
 static int
 settle_hop(const struct plan *plan, struct hop *hop, int n)
 {

@@ -141,9 +141,9 @@ walk_hops(struct plan *plan)
 	}
 }
 
-/* Says that hop has both a ProxyCommand and a hop before it. */
+/* Says that hop has both a ProxyCommand and a hop before it.  Returns 1. */
 static int
-two_ways(const struct hop *hop, const char *command)
+say_both(const struct hop *hop, const char *command)
 {
 	say("%s: both a ProxyCommand (%s) and a jump host (%s); to choose the "
 	    "jump host: -o %s:ProxyCommand=none; to choose the command: leave "
@@ -189,9 +189,9 @@ walk_conflict(const struct plan *plan)
 			free(hop->proxycommand);
 			hop->proxycommand = NULL;
 		} else if (hop->command != NULL)
-			return two_ways(hop, hop->command);
+			return say_both(hop, hop->command);
 		if (plan->no_ssh && hop_other_command(hop->proxycommand))
-			return two_ways(hop, hop->proxycommand);
+			return say_both(hop, hop->proxycommand);
 	}
 	return 0;
 }

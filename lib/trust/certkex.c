@@ -266,9 +266,9 @@ take_one(struct certkex *s)
 }
 
 /*
- * Takes n bytes of the server's, its banner first.  From then on s->done tells that s->cert is
- * what it showed, s->why why nothing is to be had of it; else what is in s->out
- * is to be sent and more to be read.
+ * Takes n bytes of the server's, its banner first.  Then s->done tells that
+ * s->cert is what it has shown, and s->why, if not NULL, why it will show none;
+ * else what is in s->out is to be sent, and more to be read.
  */
 void
 certkex_take(struct certkex *s, const void *data, size_t n)

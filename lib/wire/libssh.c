@@ -280,7 +280,7 @@ skip(const char **p, const char *with)
 	return 1;
 }
 
-/* Takes a list off *p, up to what comes behind it: NULL if there are no names. */
+/* Takes a list of names off *p, and what is behind it; NULL: it is none. */
 static char *
 name_list(const char **p, const char *behind)
 {

@@ -126,8 +126,8 @@ turn(struct chain *c, struct pollfd *pfd)
 
 /*
  * Has a link that was up gone?  Asked before each wait, since any call into
- * libssh may find out, a write as well, and close the descriptor that would have
- * told us.
+ * libssh may find out, a write as well, and close the descriptor that would
+ * have told us.
  */
 static int
 lost(struct chain *c)

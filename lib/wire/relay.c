@@ -441,8 +441,8 @@ relay_kept(const struct relay *r)
 
 /*
  * Can something be moved without waiting?  libssh reads the connection inside a
- * write, too, so that an end or a window may have come after the step that would
- * have seen it, and no descriptor will tell.
+ * write, too, so that an end or a window may have come after the step that
+ * would have seen it, and no descriptor will tell.
  */
 int
 relay_ready(const struct relay *r)

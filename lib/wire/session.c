@@ -156,9 +156,10 @@ session_begin(struct chain *c, struct link *l, int fd, const char *hostkeys)
 }
 
 /*
- * Waits for the banner of l's hop, for which ConnectTimeout holds, and exchanges
- * keys with it, which is the server's time as the login is; hostkeys are those of session_begin(), perhaps
- * in another order.  Returns OK, or another status after noting why not.
+ * Waits for the banner of l's hop, within the limit that is set, and exchanges
+ * keys with it, within LoginTimeout.  hostkeys are those of session_begin(),
+ * perhaps in another order.  Returns OK, or another status after noting why
+ * not.
  */
 int
 session_kex(struct chain *c, struct link *l, const char *hostkeys)
