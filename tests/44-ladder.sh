@@ -326,6 +326,49 @@ escapes()
 	END
 }
 
+# in_locale SENTENCE NOTE FORMAT VARIABLES...: with what the target says in
+# that locale, each line is JSON, and tells it as Python has NOTE.
+in_locale()
+{
+	local sentence=$1 note=$2 format=$3
+
+	shift 3
+	[ -z "${PID[spoken]:-}" ] || stop spoken
+	says spoken 0 "$format"
+	env "$@" timeout 20 $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" -tt -J gw1 \
+	    127.0.0.1 "${PORT[spoken]}" </dev/null >"$T/json" 2>"$T/err"
+	equal "-tt, $sentence: status" "$?" 0
+	check "-tt, $sentence: JSON" "$PYTHON" - "$T/json" "$note" <<-'END'
+	import ast, json, sys
+	rungs = [json.loads(line.decode()) for line in open(sys.argv[1], "rb")]
+	want = ast.literal_eval('"' + sys.argv[2] + '"')
+	assert rungs[-1]["note"] == want, (rungs[-1], want)
+	END
+}
+
+# What is shown is in the characters of the locale, which JSON's may not be.
+locales()
+{
+	local from=$T/locale
+
+	in_locale "C" '\\303\\263 \\177' '\303\263 \177\n' LC_ALL=C
+	in_locale "UTF-8" '\u00f3 \U0001f600 \\377 \\355\\240\\200 \\177' \
+	    '\303\263 \360\237\230\200 \377 \355\240\200 \177\n' LC_ALL=C.UTF-8
+	in_locale "a line separator" '\\342\\200\\250' '\342\200\250\n' \
+	    LC_ALL=C.UTF-8
+	# libc leaks LOCPATH
+	if sanitized || ! mkdir "$from" ||
+	    ! localedef -i en_US -f ISO-8859-1 "$from/latin" ||
+	    ! localedef -i zh_CN -f GBK "$from/gbk"; then
+		return
+	fi >"$T/localedef" 2>&1
+	in_locale "ISO-8859-1" '\u00c3\u00b3 \u00ff' '\303\263 \377\n' \
+	    LOCPATH="$from" LC_ALL=latin
+	# the second byte of the second character is a backslash
+	in_locale "GBK" '\u4f60\u4e57' '\304\343\201\134\n' LOCPATH="$from" \
+	    LC_ALL=gbk
+}
+
 straight()
 {
 	{
@@ -645,6 +688,7 @@ times
 at_once
 targets
 escapes
+locales
 straight
 addresses
 commands

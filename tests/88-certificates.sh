@@ -269,6 +269,20 @@ equal "a damaged cache: asked again" "$(connections good)" 3
 carries "a damaged cache, once more" -J good
 equal "a damaged cache, once more: not asked" "$(connections good)" 4
 
+# What is not a regular file is neither read nor written.
+for kind in FIFO link; do
+	rm -f "$cache"
+	case $kind in
+	FIFO)	mkfifo "$cache" ;;
+	link)	: >"$T/elsewhere" && ln -s "$T/elsewhere" "$cache" ;;
+	esac
+	carries "the cache is a $kind" -J good
+	hop -v -J good 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/v" 2>&1
+	check "the cache is a $kind: -v tells" grep -q 'proxyhop.certs: ' "$T/v"
+done
+equal "the cache is a link: nothing is written behind it" \
+    "$(cat "$T/elsewhere")" ""
+
 # Twenty at once, and nobody has asked before.
 rm -f "$cache"
 forget good

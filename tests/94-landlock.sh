@@ -35,11 +35,6 @@ to=(127.0.0.1 "${PORT[echo]}")
 
 free="truncate=0 unlink=0 write=0 read=0 list=0 exec=0 tcp=0 abstract=0 signal=0"
 
-sanitized()
-{
-	grep -q __asan_init "$PROXYHOP"
-}
-
 # confined ABI [SIGNAL]: what is left then: EACCES is 13, EPERM 1.  A sanitizer
 # has to read at the end.
 confined()

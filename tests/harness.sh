@@ -94,6 +94,12 @@ on_linux()
 	[ "${TEST_OS:-linux}" = linux ] || skip "OS=$TEST_OS: $1"
 }
 
+# Has the program been built with a sanitizer?
+sanitized()
+{
+	grep -q __asan_init "$PROXYHOP"
+}
+
 # check SENTENCE COMMAND...: the command succeeds.
 check()
 {
