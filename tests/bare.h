@@ -1,6 +1,6 @@
 /*
  * Included before all else where proxyhop is built without what only Linux
- * has: what Linux or glibc has and OpenBSD 7 or FreeBSD 14 lack may not be
+ * has: what Linux or glibc has and OpenBSD 7.3 or FreeBSD 14 lack may not be
  * used.
  */
 
@@ -22,19 +22,34 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
 #include <dlfcn.h>
+#include <endian.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <grp.h>
+#include <ifaddrs.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <locale.h>
 #include <netdb.h>
+#include <paths.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
