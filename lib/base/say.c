@@ -191,14 +191,14 @@ say_status(const char *fmt, ...)
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	fit(text);
-	if (shown && strcmp(text, status) == 0) {
+	if (shown && strncmp(text, status, sizeof(status) - 1) == 0) {
 		free(text);
 		return;
 	}
+	(void)strlcpy(status, text, sizeof(status));
+	fit(text);
 	if (!shown)
 		catch();
-	(void)strlcpy(status, text, sizeof(status));
 	line = xasprintf(ERASE "%s", text);
 	shown = 1;
 	if (write(sayfd, line, strlen(line)) == -1)
