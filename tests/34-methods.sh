@@ -242,8 +242,16 @@ rounds()
 	    --wait 'Name: ' --type me --wait 'Secret: ' --type secret1 \
 	    --wait 'Name: ' --type me --wait 'Secret: ' --type secret1 \
 	    -- -J rounds -o NumberOfPasswordPrompts=1
-	talk "a password that has to be changed" 1 \
-	    --wait 'password: ' --type secret -- -J change
+	may_say='ssh: (no such identity|Your password has expired)' talk \
+	    "a password that has to be changed: by ssh" 0 \
+	    --wait 'hop 1 of 1\): .*password: ' --type secret \
+	    --wait "127.0.0.1's password: " --type secret \
+	    --wait 'old password: ' --type secret \
+	    --wait 'Enter .*new password: ' --type fresh \
+	    --wait 'Retype .*new password: ' --type fresh -- -J change
+	talk "a password that has to be changed, and no ssh" 1 \
+	    --wait 'password: ' --type secret -- -J change \
+	    -o "ForwardCommand=nc -N %h %p"
 	check "it says so" grep -q '^proxyhop: change (hop 1 of 1.*auth: .*has to be changed' \
 	    "$T/talk.err"
 }

@@ -6,7 +6,7 @@ usage: rounds.py MODE KEY
 Prints "listening PORT".
 
 	rounds	two rounds of two questions, and one of none, but with a text
-	change	the password has to be changed (RFC 4252, 8)
+	change	the password, "secret", has to be changed (RFC 4252, 8) to "fresh"
 """
 
 import sys
@@ -63,12 +63,14 @@ original = AuthHandler._parse_userauth_request
 
 def change(self, m):
 	start = m.packet.tell()
-	m.get_text()
-	m.get_text()
-	method = m.get_text()
-	m.packet.seek(start)
+	user, _, method = m.get_text(), m.get_text(), m.get_text()
 	if method != "password":
+		m.packet.seek(start)
 		return original(self, m)
+	if m.get_boolean() and (m.get_text(), m.get_text()) == ("secret",
+	    "fresh"):
+		return self._send_auth_result(user, method,
+		    paramiko.AUTH_SUCCESSFUL)
 	reply = paramiko.Message()
 	reply.add_byte(PASSWD_CHANGEREQ)
 	reply.add_string("Your password has expired")

@@ -371,16 +371,19 @@ auth_returns(struct login *login)
 }
 
 /*
- * A login has failed.  Is there a method that ssh would have got in by, or still
- * try?  Returns which, for a message, which the caller frees, or NULL.
+ * A login has failed.  Is there something that ssh could still do?  Returns what,
+ * for a message, which the caller frees, or NULL.
  */
 char *
 auth_lacking(const struct login *login)
 {
-	if (login->status != OK || link_breach(login->l) != NULL ||
-	    !hostbased_offered(login))
+	if (login->status != OK || link_breach(login->l) != NULL)
 		return NULL;
-	return xstrdup("it takes hostbased, which libssh lacks");
+	if (login->trying == SSH_AUTH_METHOD_PASSWORD &&
+	    libssh_must_change(login->l))
+		return xstrdup("the password has to be changed");
+	return !hostbased_offered(login) ? NULL :
+	    xstrdup("it takes hostbased, which libssh lacks");
 }
 
 /*
