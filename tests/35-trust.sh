@@ -347,7 +347,9 @@ no_addition()
 	done
 	conf "Host gw$n" "UserKnownHostsFile none" \
 	    "StrictHostKeyChecking accept-new"
-	carries "gw$n: accept-new, UserKnownHostsFile none" -J gw1,gw2
+	refused "gw$n: accept-new, UserKnownHostsFile none" 1 \
+	    'is not known .* UserKnownHostsFile none' \
+	    hop -J gw1,gw2 127.0.0.1 "${PORT[echo]}"
 	may_say=
 	conf "Host gw$n" "UserKnownHostsFile /dev/null" \
 	    "StrictHostKeyChecking accept-new"

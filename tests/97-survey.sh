@@ -71,10 +71,11 @@ strangers()
 {
 	local mode
 
-	for mode in open push quick; do
+	for mode in open push quick empty; do
 		start_python "$mode" login.py "$mode" "$T/$mode.key"
 	done
-	write_config open push quick
+	write_config open push quick empty
+	both "a server that names nothing that it takes" yes empty
 	both "a server that takes \"none\", and hangs up at a key" yes open
 	equal "no key was tried there" "$(asked publickey open)" 0
 	conf "Host *" "BatchMode no"
@@ -165,7 +166,7 @@ keywords()
 	at_least "keywords" "$n" 90
 }
 
-for mode in open push quick; do
+for mode in open push quick empty; do
 	new_key "$T/$mode.key"
 done
 strangers

@@ -305,6 +305,14 @@ hosts()
 	configured "Host *" "UserKnownHostsFile \"$T/k/all of them\" two"
 	both "a name with blanks, and a relative one" yes gw1,gw2
 	cd "$T" || exit 1
+	for mode in no accept-new ask; do
+		configured "Host gw1" "UserKnownHostsFile none" \
+		    "StrictHostKeyChecking $mode" "BatchMode no"
+		both "no file to add a new key to, $mode" no gw1
+	done
+	configured "Host gw1" "UserKnownHostsFile none" \
+	    "GlobalKnownHostsFile $T/known_hosts" "StrictHostKeyChecking no"
+	both "the twin: it is known" yes gw1
 }
 
 agents

@@ -16,6 +16,7 @@ Takes any key and the password "secret", and carries what comes back.  Modes:
 	cuts		the same, without a word
 	quick		a banner, and in at once
 	old		takes a key by ssh-rsa alone, and names no algorithms
+	empty		names no method that it takes, and takes a key
 	open		in without anything (method none); hangs up at a key
 	push		asks a telephone: keyboard-interactive without prompts,
 			which fails the first time and is in at the second
@@ -155,6 +156,14 @@ class Gate(hostile.Gate):
 		if not signed:
 			return self._send_message(message(PK_OK, algorithm,
 			    m.get_string()))
+		self.accept()
+
+	def on_empty(self, method, m):
+		if method != "publickey":
+			return self.refuse("")
+		if not m.get_boolean():
+			return self._send_message(message(PK_OK,
+			    m.get_string(), m.get_string()))
 		self.accept()
 
 	def on_open(self, method, m):

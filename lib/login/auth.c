@@ -78,9 +78,7 @@ next_method(struct login *login)
 	copy = rest = xstrdup(order == NULL ? DEFAULT_ORDER : order);
 	while (next == NULL && (name = strsep(&rest, ",")) != NULL)
 		if ((m = by_name(name)) != NULL && !(login->used & m->bit) &&
-		    (!login->listed ||
-		    (ssh_userauth_list(login->l->session, NULL) & m->bit)) &&
-		    allowed(login, m))
+		    auth_takes(login, m->bit) && allowed(login, m))
 			next = m;
 	free(copy);
 	return next;

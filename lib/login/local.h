@@ -32,6 +32,7 @@ struct login {
 	int		 used;		/* methods, as ssh_userauth_list() */
 	int		 trying;	/* the method now, as these */
 	int		 listed;	/* the server has said what it takes */
+	int		 unnamed;	/* and that was nothing at all */
 	int		 let_in;	/* where only asked what it takes */
 	int		 partial;	/* methods taken where more is wanted */
 	uint64_t	 heard;		/* bytes from it, when last looked */
@@ -76,6 +77,7 @@ int	 auth_again(struct login *);
 int	 auth_look(struct login *);
 void	 auth_ignore(struct login *, const char *, const char *);
 int	 auth_ask(struct login *, const char *, int, char *);
+int	 auth_takes(const struct login *, int);
 enum result auth_judge(struct login *, int);
 enum result auth_learn(struct login *);
 

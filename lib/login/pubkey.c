@@ -250,9 +250,7 @@ try_identity(struct login *login, struct identity *id)
 static int
 keys_wanted(const struct login *login)
 {
-	return !login->let_in && (!login->listed ||
-	    (ssh_userauth_list(login->l->session, NULL) &
-	    SSH_AUTH_METHOD_PUBLICKEY));
+	return !login->let_in && auth_takes(login, SSH_AUTH_METHOD_PUBLICKEY);
 }
 
 /*

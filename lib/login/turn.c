@@ -170,9 +170,23 @@ auth_learn(struct login *login)
 		if (auth_again(login) == -1)
 			break;
 	login->listed = 1;
+	login->unnamed = rc == SSH_AUTH_DENIED && libssh_named_none(login->l);
 	if (rc == SSH_AUTH_SUCCESS)
 		link_note(login->l, "none");
 	return auth_judge(login, rc);
+}
+
+/*
+ * Does the server take the method that bit stands for, as far as it has told?
+ * One that has named nothing at all may take anything, as for ssh.
+ */
+int
+auth_takes(const struct login *login, int bit)
+{
+	int list = ssh_userauth_list(login->l->session, NULL);
+
+	return !login->listed || (list == 0 && login->unnamed) ||
+	    (list & bit) != 0;
 }
 
 /*

@@ -83,6 +83,7 @@ void	 prove_forget(struct trust *);
 const char *record_key(const struct hop *, ssh_key);
 
 /* refuse.c: why a key is not accepted */
+int	 refuse_unkept(struct trust *);
 int	 strict_is(const struct hop *, const char *);
 int	 strict_lax(const struct hop *);
 int	 refuse_changed(struct trust *);

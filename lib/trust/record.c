@@ -79,8 +79,6 @@ record_key(const struct hop *hop, ssh_key key)
 	free(name);
 	if (!plain)
 		return "the name would be read as a pattern there";
-	if (hop->userknownhostsfile.n == 0)
-		return strerror(ENOENT);
 	file = hop->userknownhostsfile.v[0];
 	dir = xstrdup(file);
 	(void)mkdir(dirname(dir), 0700);	/* ~/.ssh, the first time */

@@ -134,3 +134,12 @@ refuse_unasked(struct trust *t)
 	free(command);
 	return GIVEUP;
 }
+
+/* Notes that t's key, which is not known, could not be added to any file. */
+int
+refuse_unkept(struct trust *t)
+{
+	return fail(t->c, t->l, GIVEUP, "Host key verification failed: %s, and "
+	    "with UserKnownHostsFile none no new key is accepted; compare it, "
+	    "and add it to GlobalKnownHostsFile", t->unknown);
+}

@@ -52,11 +52,9 @@ static void
 accept_new(struct trust *t)
 {
 	const struct link *l = t->l;
-	const char *why, *file = "a known_hosts file";
+	const char *why, *file = l->hop->userknownhostsfile.v[0];
 	char *text;
 
-	if (l->hop->userknownhostsfile.n > 0)
-		file = l->hop->userknownhostsfile.v[0];
 	text = lookup_describe(t->found.key);
 	if ((why = record_key(l->hop, t->found.key)) != NULL)
 		link_tell(l, 0, "cannot add its %s to %s: %s", text, file,
@@ -83,14 +81,18 @@ static int
 unknown(struct trust *t, enum verdict *verdict)
 {
 	const struct hop *hop = t->l->hop;
+	int kept = hop->userknownhostsfile.n > 0;
 	char *name;
 
-	if (t->found.other.file == NULL && strict_lax(hop)) {
+	if (kept && t->found.other.file == NULL && strict_lax(hop)) {
 		accept_new(t);
 		note_key(t);
 		return OK;
 	}
 	t->unknown = refuse_unknown(t);
+	/* as ssh: where no key can be added, no new one is taken */
+	if (!kept)
+		return refuse_unkept(t);
 	if (hop->stricthostkeychecking != NULL && !strict_is(hop, "ask"))
 		return refuse_unasked(t);
 	name = known_name(hop, 1);

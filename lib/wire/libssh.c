@@ -270,6 +270,21 @@ libssh_must_change(const struct link *l)
 	return begins(ssh_get_error(l->session), REJECTED "60)");
 }
 
+/*
+ * Has l's server just refused a login, and named no method at all that it would
+ * take, not even one that libssh does not know?
+ */
+int
+libssh_named_none(const struct link *l)
+{
+	static const char end[] = " can continue: ";
+	const char *text = ssh_get_error(l->session);
+	size_t len = strlen(text);
+
+	return begins(text, "Access denied for '") && len > strlen(end) &&
+	    strcmp(text + len - strlen(end), end) == 0;
+}
+
 /* Takes with off *p, if *p begins so. */
 static int
 skip(const char **p, const char *with)
