@@ -35,7 +35,7 @@ static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
 static int	in_file;		/* sayfd is that of -E */
 static int	live;			/* sayfd is a terminal, without -v */
 static volatile sig_atomic_t	shown;	/* a status line is there */
-static char	status[256];		/* it, or the beginning of it */
+static char	status[256];		/* its text, before it was cut */
 static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
@@ -191,7 +191,7 @@ say_status(const char *fmt, ...)
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	if (shown && strncmp(text, status, sizeof(status) - 1) == 0) {
+	if (shown && strcmp(text, status) == 0) {
 		free(text);
 		return;
 	}
