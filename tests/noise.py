@@ -10,18 +10,23 @@ As hostile.py, which it stands on, with these modes:
 	ended		BYTES bytes, EOF, and then noise; it stays open
 	mute		BYTES bytes, EOF, and it answers nothing any more
 	open		BYTES bytes, EOF, and it answers what it is asked
+	breach		leads on, and once BYTES bytes have come from there and
+			nothing more, confirms its channel a second time
+	lead		the same without that
 
 It prints "noise" when that has been sent.
 """
 
 import os
+import sys
 import threading
 import time
 
 from paramiko.common import MSG_GLOBAL_REQUEST, MSG_NEWKEYS
 
 import hostile
-from hostile import say
+import liar
+from hostile import PACKET, cMSG_CHANNEL_OPEN_SUCCESS, message, say
 
 
 class Gate(hostile.Gate):
@@ -63,6 +68,20 @@ class Gate(hostile.Gate):
 		self.end_of_data()
 
 
+class Lead(liar.Gate):
+	"""One that leads to the next hop."""
+
+	def watch(self):
+		while self.passed < self.args.bytes:
+			time.sleep(0.01)
+		time.sleep(0.5)
+		if self.args.mode == "breach":
+			self._send_message(message(cMSG_CHANNEL_OPEN_SUCCESS,
+			    self.theirs, hostile.MINE, 1 << 30, PACKET))
+		say("noise")
+
+
 if __name__ == "__main__":
-	hostile.Gate = Gate
+	leads = "breach" in sys.argv or "lead" in sys.argv
+	hostile.Gate = Lead if leads else Gate
 	hostile.main()
