@@ -116,9 +116,10 @@ start_sshd gw1 "${gss[@]}"
 start_sshd gw2 "${gss[@]}"
 start_sshd first "${gss[@]}" "AuthenticationMethods gssapi-with-mic,publickey"
 start_sshd then "${gss[@]}" "AuthenticationMethods publickey,gssapi-with-mic"
+start_sshd kex "${gss[@]}" "GSSAPIKeyExchange yes"
 start_sshd plain
 unset KRB5_KTNAME
-write_config gw1 gw2 first then plain
+write_config gw1 gw2 first then plain kex
 start_peer echo echo
 ticket mine
 ticket others somebody
@@ -193,7 +194,7 @@ wait_for "$T/silent.log" '^listening ' || exit 1
 realm silent.conf "$(sed -n 's/^listening //p' "$T/silent.log")"
 cp "$T/mine" "$T/silent"
 start_sshd alive
-write_config gw1 gw2 first then plain alive
+write_config gw1 gw2 first then plain alive kex
 conf "Host alive" "ServerAliveInterval 1" "GSSAPIAuthentication no"
 cp "$CONF" "$T/silent_config"
 begun=$(now)
@@ -246,6 +247,37 @@ print(socket.getnameinfo(("127.0.0.1", 1), 0)[0])')" = localhost ]; then
 fi
 hop -G -J gw1 127.0.0.1 1 >"$T/out"
 check "-G" grep -q '^gssapiauthentication yes' "$T/out"
+
+# GSSAPIKeyExchange: who has no known key is proved by the KDC; ssh does that.
+if ssh -F none -G x | grep -q '^gssapikeyexchange '; then
+	settings "GSSAPIKeyExchange yes"
+	passes "GSSAPIKeyExchange, and a key that is known" kex \
+	    "gssapi-with-mic "
+	for hops in kex gw1,kex; do
+		conf "Host kex" "UserKnownHostsFile $T/nobody" \
+		    "GSSAPIKeyExchange yes" "Host *" "GSSAPIAuthentication yes"
+		check "GSSAPIKeyExchange: ssh gets in" timeout 20 setsid -w \
+		    ssh -F "$CONF" kex true
+		carries "GSSAPIKeyExchange, and no key is known: $hops" -J $hops
+	done
+	refused "the twin: without" 1 'kex .*: hostkey: Host key verification' \
+	    hop -J kex -o GSSAPIKeyExchange=no 127.0.0.1 "${PORT[echo]}"
+	refused "the twin: a server without it" 1 \
+	    'gw1 .*: hostkey: Host key verification' hop -J gw1 \
+	    -o GSSAPIKeyExchange=yes -o UserKnownHostsFile="$T/nobody" \
+	    127.0.0.1 "${PORT[echo]}"
+	known kex "$T/id" >"$T/changed"
+	refused "the twin: another key is known" 1 'kex .*: hostkey: ' \
+	    hop -J kex -o UserKnownHostsFile="$T/changed" \
+	    127.0.0.1 "${PORT[echo]}"
+	with none
+	hop -J kex 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
+	equal "the twin: no ticket" "$? $(tail -n 1 "$T/err" |
+	    grep -c 'kex .*: hostkey: ssh, .*Host key verification failed')" "1 1"
+	with mine
+else
+	echo "skip $NAME: ssh has no GSSAPIKeyExchange"
+fi
 
 # What is wrong with it is one method less.
 with others

@@ -65,7 +65,8 @@ KEYS = """
     pubkeyauthentication kbdinteractiveauthentication passwordauthentication
     numberofpasswordprompts nohostauthenticationforlocalhost batchmode
     compression rekeylimit loglevel logintimeout addkeystoagent
-    gssapiauthentication gssapiclientidentity gssapiserveridentity
+    gssapiauthentication gssapiclientidentity gssapikeyexchange
+    gssapiserveridentity
     gssapitrustdns
     proxycommand proxyusefdpass pkcs11provider securitykeyprovider knownhostscommand
     verifyhostkeydns

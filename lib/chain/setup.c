@@ -257,9 +257,20 @@ check_again(struct chain *c, struct link *l, struct trust *t,
 	return trust_check(t, verdict);
 }
 
-/* Begins a session with l's hop, and decides whether its key is trusted. */
+/* Could ssh have a host proved by GSS-API whose key is not known? */
 static int
-verify(struct chain *c, struct link *l)
+gss_proves(const struct chain *c, const struct link *l, const struct trust *t)
+{
+	return l->hop->gssapikeyexchange == 1 && trust_unknown(t) &&
+	    libssh_offers_gss(l) && plan_can_private(c->plan, l->hop);
+}
+
+/*
+ * Begins a session with l's hop, and decides whether its key is trusted.  If
+ * ssh can do what we cannot, *why says so; the caller frees it.
+ */
+static int
+verify(struct chain *c, struct link *l, char **why)
 {
 	struct trust *t = trust_new(c, l);
 	enum verdict verdict = TRUSTED;
@@ -269,6 +280,12 @@ verify(struct chain *c, struct link *l)
 		status = fetch_certificate(c, l, t);
 	if (status == OK && (status = start_session(c, l, t)) == OK)
 		status = trust_check(t, &verdict);
+	if (gss_proves(c, l, t)) {
+		*why = xstrdup("its key is not known, and it offers "
+		    "GSSAPIKeyExchange");
+		status = GIVEUP;
+	} else if (status != OK)
+		*why = agree_lacking(c);
 	while (status == OK && verdict != TRUSTED)
 		status = verdict == TRUST_ASK ? ask(c, l, t, &verdict) :
 		    check_again(c, l, t, &verdict);
@@ -294,7 +311,7 @@ log_in(struct chain *c, struct link *l, char **why)
 		link_over(l, "it has refused too many keys");
 		take_down(c, l);
 		c->sequence->tries = 0;
-		if ((status = verify(c, l)) != OK)
+		if ((status = verify(c, l, why)) != OK)
 			break;
 	}
 	if (status == OK)
@@ -343,9 +360,7 @@ setup_hop(struct chain *c, const struct hop *hop)
 	int status;
 
 	l->label = report_label(c, l);
-	if ((status = verify(c, l)) != OK)
-		why = agree_lacking(c);
-	else
+	if ((status = verify(c, l, &why)) == OK)
 		status = log_in(c, l, &why);
 	libssh_overhear(NULL);
 	if (why != NULL && plan_can_private(c->plan, hop))

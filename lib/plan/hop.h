@@ -45,6 +45,7 @@ struct hop {
 	struct strlist		 globalknownhostsfile;
 	int			 gssapiauthentication;
 	char			*gssapiclientidentity;
+	int			 gssapikeyexchange;
 	char			*gssapiserveridentity;
 	int			 gssapitrustdns;
 	int			 hashknownhosts;

@@ -16,7 +16,6 @@ static const struct {
 	{ "channeltimeout", "none", "no channel is closed for being idle" },
 	{ "fingerprinthash", "sha256", "fingerprints are those of SHA256" },
 	{ "gssapidelegatecredentials", "no false", "no ticket is passed on" },
-	{ "gssapikeyexchange", "no false", "it is not tried" },
 	{ "kbdinteractivedevices", "", "none is named to the server" },
 	{ "localcommand", "none", "it is not run" },
 	{ "versionaddendum", "none", "our version is libssh's" },

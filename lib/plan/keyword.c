@@ -65,6 +65,7 @@ static const struct keyword keywords[] = {
 	ROW(globalknownhostsfile, FILES),
 	ELSE(gssapiauthentication, YESNO, "no"),
 	ROW(gssapiclientidentity, STRING),
+	ELSE(gssapikeyexchange, YESNO, "no"),
 	ROW(gssapiserveridentity, STRING),
 	ELSE(gssapitrustdns, YESNO, "no"),
 	ELSE(hashknownhosts, YESNO, "no"),

@@ -328,6 +328,13 @@ trust_answer(struct trust *t, const char *answer, enum verdict *verdict)
 	return OK;
 }
 
+/* Is t's key not accepted for no other reason than that nobody knows it? */
+int
+trust_unknown(const struct trust *t)
+{
+	return t->unknown != NULL;
+}
+
 /* Is a key without a marker among those? */
 static int
 has_key(const struct knowns *knowns)

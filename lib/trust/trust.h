@@ -22,6 +22,7 @@ int	 trust_read(struct trust *);
 int	 trust_check(struct trust *, enum verdict *);
 const char *trust_question(const struct trust *);
 int	 trust_answer(struct trust *, const char *, enum verdict *);
+int	 trust_unknown(const struct trust *);
 int	 trust_strictness(struct trust *, const char **);
 void	 trust_free(struct trust *);
 

@@ -115,6 +115,19 @@ note_channel(struct link *l, const char *function, const char *text)
 		relay_breach(&w->relay, "more than it was granted");
 }
 
+/* What the server offers is listed there; the list may be cut. */
+static void
+note_kex(struct link *l, const char *function, const char *text)
+{
+	static const char begin[] = "kex algos: ";
+
+	if (strcmp(function, "ssh_list_kex") != 0 || !begins(text, begin))
+		return;
+	text += strlen(begin);
+	l->wire->logged.gss |= begins(text, "gss-") ||
+	    strstr(text, ",gss-") != NULL;
+}
+
 /*
  * The log is also the one place where libssh tells the largest packet that a
  * channel's far end takes, and what it has found wrong before it found the
@@ -134,6 +147,7 @@ on_log(int priority, const char *function, const char *text, void *arg)
 		text = p + 2;
 	if (l != NULL) {
 		note_channel(l, function, text);
+		note_kex(l, function, text);
 		if (l->wire->logged.reason == NULL &&
 		    is_finding(function, text))
 			l->wire->logged.reason = xstrdup(text);
@@ -261,6 +275,13 @@ int
 libssh_stuck(const struct link *l)
 {
 	return begins(ssh_get_error(l->session), REJECTED);
+}
+
+/* Does l's server offer a key exchange that proves it by GSS-API (RFC 4462, 2)? */
+int
+libssh_offers_gss(const struct link *l)
+{
+	return l->wire->logged.gss;
 }
 
 /* RFC 4252, 8: message 60 instead of an answer to a password. */

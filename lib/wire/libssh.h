@@ -18,6 +18,7 @@ int	 libssh_disconnected(const struct link *);
 int	 libssh_found(const struct link *, const char *);
 int	 libssh_stuck(const struct link *);
 const char *libssh_no_match(const struct link *, char **, char **);
+int	 libssh_offers_gss(const struct link *);
 int	 libssh_must_change(const struct link *);
 int	 libssh_named_none(const struct link *);
 char	*libssh_ruled_out(const struct link *);

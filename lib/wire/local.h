@@ -15,6 +15,7 @@
 struct logged {
 	char		*reason;	/* what libssh found wrong */
 	uint32_t	 maxpacket;	/* of its channel; 0: not known */
+	int		 gss;		/* the server offers GSS key exchange */
 };
 
 /* Bytes of a session; drive.c's and watchdog.c's alone. */
