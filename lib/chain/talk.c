@@ -12,7 +12,8 @@
 #include "chain/local.h"
 
 #define QUIET		200	/* ms a message of ssh is kept back */
-#define MAX_LINES	100	/* of its messages that are shown */
+#define MAX_LINES	100	/* of its messages that are shown with -v, and
+				 * of those that are kept back */
 
 /*
  * Begins to hear the ssh that is to log in to l's hop; leaves in *end what it
@@ -40,6 +41,18 @@ quiet(const struct hop *hop)
 	    strcasecmp(hop->loglevel, "SILENT") == 0);
 }
 
+/*
+ * Is one more line to be shown?  Most may be the banner of the server, whose
+ * lines are counted; with -v they are of ssh itself, too.
+ */
+static int
+may_show(struct talk *t)
+{
+	if (say_level() >= 1)
+		return t->shown++ < MAX_LINES;
+	return link_may_show(t->link);
+}
+
 /* Shows what it has said: it goes on, and this is not why it fails. */
 void
 talk_show(struct talk *t)
@@ -47,7 +60,7 @@ talk_show(struct talk *t)
 	size_t i;
 
 	for (i = 0; i < t->said.n && !quiet(t->link->hop); i++)
-		if (t->shown++ < MAX_LINES)
+		if (may_show(t))
 			say("%s (hop %d): ssh: %s", t->link->hop->name,
 			    t->link->number, t->said.v[i]);
 	strlist_free(&t->said);
