@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/copy.h"
+#include "wire/greeting.h"
 #include "wire/joint.h"
 
 #define GRACE	500	/* ms a command has to end by itself */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "chain/local.h"
+#include "wire/copy.h"
 
 /*
  * Connects to the plan's target and carries between it and in and out.

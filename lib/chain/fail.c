@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "chain/local.h"
+#include "wire/greeting.h"
 #include "wire/libssh.h"
 
 static int	fail_lost(struct chain *, struct link *);

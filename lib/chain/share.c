@@ -18,6 +18,7 @@
 
 #include "chain/local.h"
 #include "chain/mux.h"
+#include "wire/copy.h"
 #include "wire/joint.h"
 
 #define PATIENCE	1000	/* ms for what a master can answer at once */

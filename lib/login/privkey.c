@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "login/local.h"
+#include "wire/watchdog.h"
 
 #define KEY_MAX		(256 * 1024)	/* bytes of a file */
 #define SMALL		1040		/* bytes: malloc(3) keeps up to this ... */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "trust/local.h"
+#include "wire/greeting.h"
 #include "wire/joint.h"
 
 #define LOCK_TIME	10000	/* ms to wait for another one that asks */

@@ -2,6 +2,7 @@
  * The carrying where no session of ours is in between.
  */
 
+#include "wire/copy.h"
 #include "wire/local.h"
 
 /*

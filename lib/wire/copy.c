@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "wire/copy.h"
 #include "wire/local.h"
 
 #define CHUNK	(64 * 1024)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "wire/greeting.h"
 #include "wire/local.h"
 
 #define MAX_LINES	1024

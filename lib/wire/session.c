@@ -9,6 +9,7 @@
 
 #include <libssh/server.h>
 
+#include "wire/greeting.h"
 #include "wire/local.h"
 
 /* As ssh, with Compression or without: a server gets what it has. */

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "wire/watchdog.h"
 #include "wire/local.h"
 
 #define TICK	100000			/* us between two looks */

@@ -121,11 +121,6 @@ int	 session_begin(struct chain *, struct link *, int, const char *);
 int	 session_kex(struct chain *, struct link *, const char *);
 void	 session_drop(struct link *);
 
-/* greeting.c: what comes before a banner */
-int	 greeting_skip(struct chain *, struct link *, int);
-int	 greeting_is_busy(const char *);
-int	 greeting_is_penalty(const char *);
-
 /* forward.c: the channel to the next hop or the target */
 int	 forward_open(struct chain *, struct link *, const char *, int, int,
 	    int);
@@ -144,17 +139,6 @@ int	 forward_ended(const struct link *);
 int	 forward_closed(const struct link *);
 int	 forward_exit(const struct link *);
 int	 forward_error(const struct link *);
-
-/* copy.c: bytes between descriptors, no session in between */
-struct copy *copy_new(int, int, int);
-void	 copy_close(struct copy *);
-
-/* both.c: the same for a whole run */
-int	 copy_both(struct chain *, int, int, int, int *);
-
-/* watchdog.c: a limit on our own processor time */
-void	 watchdog_feed(void);
-void	 watchdog_rest(void);
 
 /* keepalive.c: keepalives */
 uint64_t keepalive_silence(const struct link *);
