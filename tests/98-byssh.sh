@@ -114,6 +114,15 @@ HostKeyAlgorithms in common with it: ssh is to log in\$" "$T/err"
 	clean "-t"
 }
 
+# A stranger's banner comes through ssh: as many lines as of any hop.
+bounded()
+{
+	hop -J loud 127.0.0.1 "${PORT[echo]}" </dev/null >"$T/out" 2>"$T/err"
+	equal "a banner of 60 lines: lines shown" "$(wc -l <"$T/err")" 21
+	check "a banner of 60 lines: that is said" grep -q \
+	    "what else it says is not shown$" "$T/err"
+}
+
 # The descriptor is ssh's own, and the chain goes on in the background.
 passed()
 {
@@ -389,12 +398,16 @@ start_sshd cert "LogLevel VERBOSE" "HostCertificate $T/cert.key-cert.pub" \
     "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com"
 start_peer echo echo
 start_peer bound bound
-write_config gw1 gw2 gw3 target kex mac cert old
+seq 60 >"$T/banner"
+start_sshd loud "KexAlgorithms sntrup761x25519-sha512@openssh.com" \
+    "Banner $T/banner"
+write_config gw1 gw2 gw3 target kex mac cert old loud
 sed -i "/:${PORT[cert]} /d" "$T/known_hosts"
 echo "@cert-authority [127.0.0.1]:${PORT[cert]} $(cut -d' ' -f1,2 "$T/ca.pub")" \
     >>"$T/known_hosts"
 everywhere
 told
+bounded
 passed
 routes
 refusals

@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "wire/watchdog.h"
 #include "wire/local.h"
+#include "wire/watchdog.h"
 
 #define TICK	100000			/* us between two looks */
 #define LIMIT	(20 * 1000000 / TICK)	/* ticks, for a key exchange, too */
