@@ -8,28 +8,15 @@
  * end that has closed, or the master that is gone.
  */
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "chain/control.h"
 #include "chain/local.h"
-#include "chain/mux.h"
 #include "wire/copy.h"
 #include "wire/joint.h"
-
-#define PATIENCE	1000	/* ms for what a master can answer at once */
-#define BUSY		10	/* ms before its full queue is tried again */
-
-/* The requests that a master answers, by number. */
-enum request {
-	REQUEST_GREETING,
-	REQUEST_CHANNEL,
-	REQUEST_ALIVE
-};
 
 struct share {
 	struct link	*link;		/* whose connection it is */
@@ -40,16 +27,6 @@ struct share {
 	int		 fd;		/* leads on; -1: taken */
 	int		 in, out;	/* what it is to be joined to */
 	uint32_t	 pid;		/* the master's */
-};
-
-/* What a master has sent on one socket, and not been looked at. */
-struct heard {
-	int		 fd;
-	unsigned char	 data[MUX_ANSWER];
-	size_t		 len;
-	size_t		 used;		/* of it, by the last answer */
-	const char	*why;		/* there is no answer */
-	int		 absent;	/* since nobody listens there */
 };
 
 /* The share of l, or NULL. */
@@ -71,211 +48,6 @@ begin(struct chain *c, struct link *l, const char *path)
 	s->path = path;
 	s->witness = s->control = s->fd = -1;
 	return s;
-}
-
-static int
-later(void)
-{
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
-/* Reads some of what has come; returns -1 after noting why that is the end. */
-static int
-hear(struct heard *h)
-{
-	ssize_t n;
-
-	n = read(h->fd, h->data + h->len, sizeof(h->data) - h->len);
-	if (n == 0 || (n == -1 && !later())) {
-		h->why = "its ssh has closed";
-		return -1;
-	}
-	h->len += n > 0 ? n : 0;
-	return 0;
-}
-
-/* Is there one whole answer?  -1 after noting that there will be none. */
-static int
-understand(struct heard *h, struct mux_answer *m)
-{
-	int n;
-
-	if ((n = mux_answer(h->data, h->len, m)) == -1)
-		h->why = "what listens there is no ssh of a version we know";
-	if (n > 0)
-		h->used = n;
-	return n;
-}
-
-/* Makes room for the next answer. */
-static void
-shift(struct heard *h)
-{
-	h->len -= h->used;
-	memmove(h->data, h->data + h->used, h->len);
-	h->used = 0;
-}
-
-/*
- * Waits for the next answer until the time until (ms; 0: c's deadline).
- * Returns OK with it in m, which lasts until the next one is waited for, or
- * with h->why set; or another status.
- */
-static int
-await(struct chain *c, struct heard *h, uint64_t until, struct mux_answer *m)
-{
-	struct pollfd pfd = { h->fd, POLLIN, 0 };
-	int rc, status;
-
-	shift(h);
-	while ((rc = understand(h, m)) == 0) {
-		if (until != 0 && now() >= until) {
-			h->why = "its ssh does not answer";
-			return OK;
-		}
-		if ((status = chain_wait(c, &pfd, 1, until)) != OK)
-			return status;
-		if (pfd.revents != 0 && hear(h) == -1)
-			return OK;
-	}
-	return OK;
-}
-
-/* Waits for what a master says first: its version. */
-static int
-await_hello(struct chain *c, struct heard *h, uint64_t until,
-    struct mux_answer *m)
-{
-	int status;
-
-	if ((status = await(c, h, until, m)) == OK && h->why == NULL &&
-	    m->type != MUX_HELLO)
-		h->why = "its ssh refuses";
-	return status;
-}
-
-/* Waits for the answer to a request; that to another one is none. */
-static int
-await_answer(struct chain *c, struct heard *h, uint64_t until,
-    enum request request, struct mux_answer *m)
-{
-	int status;
-
-	if ((status = await(c, h, until, m)) == OK && h->why == NULL &&
-	    (m->type == MUX_HELLO || m->id != request))
-		h->why = "its ssh answers what it was not asked";
-	return status;
-}
-
-/* Sends all of it, as the little that it is fits into any socket. */
-static int
-send_all(int fd, const unsigned char *data, size_t len)
-{
-	return write(fd, data, len) == (ssize_t)len ? 0 : -1;
-}
-
-/* Is it our own user who listens at the other end of fd? */
-static int
-is_ours(int fd)
-{
-	uid_t uid;
-	gid_t gid;
-
-	return getpeereid(fd, &uid, &gid) == 0 && uid == geteuid();
-}
-
-/* Returns a socket connected to path, or -1 with errno and why. */
-static int
-connect_to(const char *path, const char **why)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
-
-	errno = ENAMETOOLONG;
-	fd = -1;
-	if (strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) <
-	    sizeof(addr.sun_path))
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-		    SOCK_CLOEXEC, 0);
-	if (fd == -1 || connect(fd, (struct sockaddr *)&addr,
-	    sizeof(addr)) == -1) {
-		*why = strerror(errno);
-	} else if (!is_ours(fd)) {
-		*why = "another user listens there";
-		errno = EPERM;
-	} else
-		return fd;
-	if (fd != -1)
-		close(fd);
-	return -1;
-}
-
-/* As connect_to(), but a master that is asked by many has until until. */
-static int
-connect_by(struct chain *c, const char *path, uint64_t until, struct heard *h)
-{
-	uint64_t again;
-	int status = OK;
-
-	while ((h->fd = connect_to(path, &h->why)) == -1 && status == OK &&
-	    errno == EAGAIN && now() < until) {
-		again = now() + BUSY;
-		while (status == OK && now() < again)
-			status = chain_wait(c, NULL, 0, again);
-	}
-	if (h->fd != -1)
-		h->why = NULL;
-	else
-		h->absent = errno == ENOENT || errno == ECONNREFUSED;
-	return status;
-}
-
-/*
- * Finds out whether a master of ours is alive at path.  Returns OK with a
- * socket to it in h->fd and who it is in *pid, or with h->why set, or another
- * status.
- */
-static int
-greet(struct chain *c, const char *path, struct heard *h, uint32_t *pid)
-{
-	unsigned char data[2 * MUX_REQUEST];
-	uint64_t until = now() + PATIENCE;
-	struct mux_answer m = { .number = 0 };
-	size_t len;
-	int status;
-
-	if ((status = connect_by(c, path, until, h)) != OK || h->fd == -1)
-		return status;
-	len = mux_hello(data);
-	len += mux_alive_check(data + len, REQUEST_GREETING);
-	if (send_all(h->fd, data, len) == -1)
-		h->why = "its ssh has closed";
-	if (h->why == NULL)
-		status = await_hello(c, h, until, &m);
-	if (status == OK && h->why == NULL)
-		status = await_answer(c, h, until, REQUEST_GREETING, &m);
-	if (status == OK && h->why == NULL && m.type != MUX_ALIVE)
-		h->why = "its ssh refuses";
-	*pid = m.number;
-	return status;
-}
-
-/*
- * Asks on h for a channel to host and port, and gives the master what it is to
- * read from and to write to.
- */
-static void
-request(struct heard *h, const char *host, int port, int in, int out)
-{
-	unsigned char data[2 * MUX_REQUEST];
-	size_t len, n;
-
-	len = mux_hello(data);
-	n = mux_stdio_forward(data + len, REQUEST_CHANNEL, host, port);
-	if (n == 0 || send_all(h->fd, data, len + n) == -1 ||
-	    joint_pass(h->fd, in) == -1 || joint_pass(h->fd, out) == -1)
-		h->why = n == 0 ? "the name is too long for it" :
-		    "its ssh has closed";
 }
 
 /*
@@ -325,15 +97,14 @@ refuse(struct chain *c, struct share *s, const struct mux_answer *m)
 
 /* What has been asked for on h is waited for. */
 static int
-answered(struct chain *c, struct share *s, struct heard *h)
+answered(struct chain *c, struct share *s, struct control *h)
 {
 	struct mux_answer m;
 	int status;
 
 	/* a person may have to be asked by the master */
 	chain_limit(c, s->link, s->link->hop->logintimeout);
-	if ((status = await_hello(c, h, 0, &m)) == OK && h->why == NULL)
-		status = await_answer(c, h, 0, REQUEST_CHANNEL, &m);
+	status = control_answer(c, h, &m);
 	if (status != OK || h->why != NULL || m.type == MUX_OPENED)
 		return status;
 	if (m.type == MUX_FAILURE)
@@ -360,7 +131,7 @@ static int
 open_channel(struct chain *c, struct share *s, const char *host, int port,
     int in, int out, const char **why)
 {
-	struct heard h = { .fd = -1 };
+	struct control h = { .fd = -1 };
 	struct link *l = s->link;
 	int status;
 
@@ -370,9 +141,9 @@ open_channel(struct chain *c, struct share *s, const char *host, int port,
 	l->forward.port = port;
 	c->at = l;
 	c->deadline = 0;
-	status = connect_by(c, s->path, now() + PATIENCE, &h);
+	status = control_open(c, s->path, &h);
 	if (status == OK && h.fd != -1) {
-		request(&h, host, port, in, out);
+		control_request(&h, host, port, in, out);
 		if (h.why == NULL)
 			status = answered(c, s, &h);
 	}
@@ -418,12 +189,12 @@ unwanted(const struct hop *hop)
 	return NULL;
 }
 
-/* Looks for the master, and for a channel over its connection to host, if any. */
+/* Looks for the master, and unless host is NULL for a channel to that. */
 static int
 find(struct chain *c, struct share *s, const char *host, int port,
     const char **why, int *absent)
 {
-	struct heard h = { .fd = -1 };
+	struct control h = { .fd = -1 };
 	struct link *l = s->link;
 	int status;
 
@@ -431,7 +202,7 @@ find(struct chain *c, struct share *s, const char *host, int port,
 	c->deadline = 0;
 	if (l->since == 0)
 		link_stage(l, STAGE_SHARED);
-	status = greet(c, s->path, &h, &s->pid);
+	status = control_greet(c, s->path, &h, &s->pid);
 	s->witness = h.fd;
 	*why = h.why;
 	*absent = h.absent;
@@ -456,13 +227,7 @@ share_usable(const struct hop *hop)
 int
 share_listens(const struct hop *hop)
 {
-	const char *why;
-	int fd;
-
-	if ((fd = connect_to(hop->controlpath, &why)) == -1)
-		return errno == EAGAIN;
-	close(fd);
-	return 1;
+	return control_listens(hop->controlpath);
 }
 
 /*
@@ -526,26 +291,6 @@ int
 share_is(const struct chain *c, const struct link *l)
 {
 	return of(c, l) != NULL;
-}
-
-/* Is the master alive, that is, does it answer? */
-static int
-is_alive(struct share *s)
-{
-	struct pollfd pfd = { s->witness, POLLIN, 0 };
-	struct heard h = { .fd = s->witness };
-	uint64_t t, until = now() + PATIENCE;
-	unsigned char data[MUX_REQUEST];
-	struct mux_answer m;
-	int rc = 0;
-
-	if (send_all(s->witness, data, mux_alive_check(data,
-	    REQUEST_ALIVE)) == -1)
-		return 0;
-	while ((t = now()) < until && (rc = understand(&h, &m)) == 0)
-		if (poll(&pfd, 1, until - t) == 1 && hear(&h) == -1)
-			return 0;
-	return rc > 0 && m.type == MUX_ALIVE && m.id == REQUEST_ALIVE;
 }
 
 static int
@@ -612,11 +357,12 @@ share_pipes(struct chain *c, struct link *l, const char *host, int port,
 
 /*
  * The chain ends with l's shared connection: a channel to host and port, to be
- * joined to in and out.  Returns OK, or another status after noting what failed.
+ * joined to in and out.  Returns OK, or another status after noting what has
+ * failed.
  */
 int
-share_target(struct chain *c, struct link *l, const char *host, int port, int in,
-    int out)
+share_target(struct chain *c, struct link *l, const char *host, int port,
+    int in, int out)
 {
 	struct share *s = of(c, l);
 	int fd, status;
@@ -669,7 +415,7 @@ share_carry(struct chain *c)
 
 	status = s->fd == -1 ? outlast(c, s) :
 	    copy_both(c, s->fd, s->in, s->out, &error);
-	if (status == OK && error == 0 && !is_alive(s))
+	if (status == OK && error == 0 && !control_alive(s->witness))
 		status = fail_ended(c, s);
 	return status != OK ? status : report_output(error);
 }
@@ -683,7 +429,7 @@ share_lost(struct chain *c, const struct link *l)
 {
 	struct share *s = l->number < 2 ? NULL : of(c, l - 1);
 
-	if (s == NULL || is_alive(s))
+	if (s == NULL || control_alive(s->witness))
 		return 0;
 	(void)fail_ended(c, s);
 	return 1;
@@ -712,7 +458,7 @@ share_overdue(struct chain *c, struct link *l)
 	return status;
 }
 
-/* Lets go of l's shared connection, if it is; the master, and its socket, stay. */
+/* Lets go of l's connection if it is shared; master and socket stay. */
 void
 share_close(struct chain *c, struct link *l)
 {
