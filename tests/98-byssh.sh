@@ -421,5 +421,5 @@ fi
 if ! $alone true 2>"$T/err"; then
 	skip "hostbased: no namespace of one's own: $(cat "$T/err")"
 fi
-$alone "$BASH" "$0" hostbased >"$T/hostbased" 2>&1 || FAILED=$((FAILED + 1))
+PROXYHOP=$PROXYHOP $alone "$BASH" "$0" hostbased >"$T/hostbased" 2>&1 || FAILED=$((FAILED + 1))
 cat "$T/hostbased"
