@@ -312,12 +312,9 @@ end_sleep()
 
 # ---- hostbased -------------------------------------------------------------------
 
-# In a namespace of its own, whose /etc/ssh and home are ours.
+# In a namespace of its own, whose /etc/ssh and /etc/passwd are ours.
 hostbased()
 {
-	local home
-
-	home=$(getent passwd "$ME" | cut -d: -f6)
 	mkdir -p "$T/etc" "$T/home"
 	new_key "$T/etc/ssh_host_ed25519_key"
 	printf '%s\n' "EnableSSHKeysign yes" "HostbasedAuthentication yes" \
@@ -326,7 +323,14 @@ hostbased()
 	    >"$T/etc/ssh_known_hosts"
 	echo "127.0.0.1 $ME" >"$T/home/.shosts"
 	chmod 600 "$T/home/.shosts"
-	mount --bind "$T/etc" /etc/ssh && mount --bind "$T/home" "$home" ||
+	{
+		getent passwd "$ME" | awk -F: -v OFS=: -v home="$T/home" \
+		    '{ $6 = home; print }'
+		grep -v "^$ME:" /etc/passwd
+	} >"$T/passwd"
+	chmod 644 "$T/passwd"
+	mount --bind "$T/etc" /etc/ssh &&
+	    mount --bind "$T/passwd" /etc/passwd ||
 	    skip "no mounts of one's own"
 	cd / || exit 1
 	local host=("HostbasedAuthentication yes" "IgnoreRhosts no"
