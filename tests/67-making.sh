@@ -347,18 +347,7 @@ left()
 	wait $pid
 	check "ended while ssh asks: so is ssh" \
 	    wait_until '! pgrep -f "ssh -NTS $T/cm/pam" >/dev/null' 5
-	pkill_sleep
-}
-
-# The helper that is asked belongs to nobody then.
-pkill_sleep()
-{
-	local pid
-
-	for pid in $(marked); do
-		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
-		    grep -qx 'sleep 600 ' && kill "$pid"
-	done
+	end_sleep
 }
 
 ansible_three()

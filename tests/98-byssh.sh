@@ -299,17 +299,6 @@ asked()
 	conf
 }
 
-# The helper that is asked belongs to nobody then.
-end_sleep()
-{
-	local pid
-
-	for pid in $(marked); do
-		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
-		    grep -qx 'sleep 600 ' && kill "$pid"
-	done
-}
-
 # ---- hostbased -------------------------------------------------------------------
 
 # In a namespace of its own, whose /etc/ssh and /etc/passwd are ours.

@@ -219,6 +219,17 @@ marked()
 	)
 }
 
+# An askpass that is asked for ever, and that an ended ssh has left to nobody.
+end_sleep()
+{
+	local pid
+
+	for pid in $(marked); do
+		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
+		    grep -qx 'sleep 600 ' && kill "$pid"
+	done
+}
+
 # Every proxyhop of this scenario, not those that only started one.
 hop_pids()
 {
