@@ -35,7 +35,7 @@ static int	sayfd = STDERR_FILENO;	/* -1: nowhere */
 static int	in_file;		/* sayfd is that of -E */
 static int	live;			/* sayfd is a terminal, without -v */
 static volatile sig_atomic_t	shown;	/* a status line is there */
-static char	status[256];		/* its text, before it was cut */
+static char	*status;		/* its text, before it was cut */
 static uint64_t	began;			/* ms; when the program did */
 
 static const char *const stages[] = {
@@ -195,7 +195,8 @@ say_status(const char *fmt, ...)
 		free(text);
 		return;
 	}
-	(void)strlcpy(status, text, sizeof(status));
+	free(status);
+	status = xstrdup(text);
 	fit(text);
 	if (!shown)
 		catch();
