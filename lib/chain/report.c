@@ -78,15 +78,6 @@ address(const struct hop *hop)
 	    hop->hostname, v6 ? "]" : "", hop->port);
 }
 
-/* LogLevel QUIET, which some versions of ssh print as SILENT. */
-static int
-is_quiet(const struct hop *hop)
-{
-	return hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
 /*
  * Returns what a line about l's failure begins with, which hop it is, or NULL
  * if none is to be said.  The caller frees it.
@@ -97,7 +88,7 @@ report_label(const struct chain *c, const struct link *l)
 	const struct hop *via;
 	char *addr, *label;
 
-	if (is_quiet(l->hop))
+	if (hop_is_quiet(l->hop))
 		return NULL;
 	if (l->number == 0)
 		return xasprintf("%s (target, no jump host)", l->hop->name);

@@ -33,14 +33,6 @@ talk_begin(struct talk *t, struct link *l, int *end)
 	*end = fds[1];
 }
 
-static int
-quiet(const struct hop *hop)
-{
-	return hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
 /*
  * Is one more line to be shown?  Most may be the banner of the server, whose
  * lines are counted; with -v they are of ssh itself, too.
@@ -59,7 +51,7 @@ talk_show(struct talk *t)
 {
 	size_t i;
 
-	for (i = 0; i < t->said.n && !quiet(t->link->hop); i++)
+	for (i = 0; i < t->said.n && !hop_is_quiet(t->link->hop); i++)
 		if (may_show(t))
 			say("%s (hop %d): ssh: %s", t->link->hop->name,
 			    t->link->number, t->said.v[i]);

@@ -377,6 +377,15 @@ hop_good_hostname(const struct hop *hop)
 	return 0;
 }
 
+/* Has hop LogLevel QUIET, which some versions of ssh print as SILENT? */
+int
+hop_is_quiet(const struct hop *hop)
+{
+	return hop->loglevel != NULL &&
+	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
+	    strcasecmp(hop->loglevel, "SILENT") == 0);
+}
+
 /* A command that is not none, and does not run us: that started us. */
 int
 hop_other_command(const char *command)

@@ -159,14 +159,6 @@ order_own(struct orders *o, char *text)
 	order(o, text);
 }
 
-static int
-is_quiet(const struct hop *hop)
-{
-	return hop->loglevel != NULL &&
-	    (strcasecmp(hop->loglevel, "QUIET") == 0 ||
-	    strcasecmp(hop->loglevel, "SILENT") == 0);
-}
-
 /* What any ssh is told that logs in to hop, and is asked for nothing else. */
 static void
 order_login(struct orders *o, const struct hop *hop)
@@ -179,7 +171,7 @@ order_login(struct orders *o, const struct hop *hop)
 		    hop->connecttimeout > 0 ? hop->connecttimeout :
 		    hop->logintimeout));
 	/* without a message it would be tried again */
-	if (is_quiet(hop))
+	if (hop_is_quiet(hop))
 		order(o, "LogLevel=FATAL");
 }
 

@@ -64,7 +64,8 @@ int	 conf_options(struct conf *, int, char *[]);
 int	 conf_file(struct conf *);
 void	 conf_free(struct conf *);
 
-/* hop.c: the target as text */
+/* hop.c: the target as text, and what its settings mean */
+int	 hop_is_quiet(const struct hop *);
 char	*hop_unbracket(char *);
 char	*hop_target(const char *, const char *, int *);
 
