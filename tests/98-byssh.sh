@@ -202,6 +202,12 @@ refusals()
 	    hop -J gw1,clear -o clear:ConnectTimeout=1 -o clear:LoginTimeout=1 \
 	    127.0.0.1 1
 	equal "it is started once" "$(started)" 1
+	refused "the same, without BatchMode: there is nobody to ask" 2 \
+	    '^proxyhop: clear \(hop 2 of 2, .*\): shared: ssh, which was to log in since .*, has not within 2 seconds; ' \
+	    setsid -w $PROXYHOP_WRAP "$PROXYHOP" -F "$CONF" -J gw1,clear \
+	    -o clear:BatchMode=no -o clear:ConnectTimeout=1 \
+	    -o clear:LoginTimeout=1 127.0.0.1 1
+	equal "without BatchMode it is started once" "$(started)" 1
 	conf
 	clean "a server that says nothing more"
 	refused "what comes next refuses" 2 \

@@ -69,7 +69,7 @@ start(struct chain *c, struct byssh *b, const char *strict, const int fds[2])
 static int
 limit(const struct hop *hop)
 {
-	return hop->batchmode != 1 || hop->logintimeout == 0 ? 0 :
+	return prompt_possible(hop) || hop->logintimeout == 0 ? 0 :
 	    hop->connecttimeout + hop->logintimeout;
 }
 

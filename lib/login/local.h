@@ -8,7 +8,6 @@
 #include "login/identity.h"
 
 /* prompt.c: questions to a person */
-int	 prompt_possible(const struct hop *);
 const char *prompt_asker(void);
 char	*prompt_text(const struct chain *, const struct link *, const char *);
 char	*prompt_label(const struct chain *, const struct link *);

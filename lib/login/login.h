@@ -33,6 +33,7 @@ void	 own_end(struct chain *);
 
 #define PROMPT_ECHO	1		/* what is typed is shown */
 #define PROMPT_OURS	2		/* no word of it is a server's */
+int	 prompt_possible(const struct hop *);
 int	 prompt(struct chain *, struct link *, const char *, int, char *,
 	    int *);
 int	 prompt_askpass(const char *, const char *);
